@@ -17,8 +17,9 @@
     └── CleanupFailed         a teardown finished what it could and reports the rest
 
 Raise with facts (`message`: object and cause) and, where one exists, a remedy (`hint`). Callers add context
-with `doing("create container web")`; the final text then reads as a path through the program: `create container
-web: mount root file system: overlay on nfs is not supported (put the state directory on a local disk)`.
+with `doing("create container web")`; the final text then reads as a path through the program:
+`create container web: mount root file system: overlay on nfs is not supported (put the state directory on a
+local disk)`.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def from_os_error(error: OSError) -> CoracleError:
 
 @contextlib.contextmanager
 def doing(phrase: str) -> t.Iterator[None]:
-    """Name the operation under way: errors leaving the block begin with `phrase`; an `OSError` becomes ours."""
+    """Name the operation under way: errors that leave begin with `phrase`; an `OSError` becomes ours."""
     try:
         yield
     except CoracleError as error:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where things are: every path of the engine, derived from two roots, and the names that differ per engine.
 
-    root      /var/lib/coracle   survives a reboot     state.db blobs/ ingest/ layers/ containers/ volumes/ agent/
-                                                       staging/ trash/
-    run_root  /run/coracle       gone after a reboot   locks/ netns/ dns/ containers/<id>/<start>/
+    root      /var/lib/coracle   survives a reboot    state.db blobs/ ingest/ layers/ staging/ trash/
+                                                      containers/ volumes/ agent/
+    run_root  /run/coracle       gone after a reboot  locks/ netns/ dns/ containers/<id>/<start>/
 
 User-chosen names never become paths: container directories are named by id, layers by digest. Volumes are the
 one exception that users see on disk; their names are checked against `VOLUME_NAME` before they get here.
