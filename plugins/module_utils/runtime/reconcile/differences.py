@@ -1,0 +1,62 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What differs between what was asked then and what is asked now, in words and as the two sides of a diff."""
+
+from __future__ import annotations
+
+import typing as t
+
+LIVE = "live"  # changed without a restart
+RESTART = "restart"  # changed in place, takes effect with the next start
+RECREATE = "recreate"  # needs a new container
+
+HIDDEN = "(hidden)"
+
+
+class Difference(t.NamedTuple):
+    """`before` and `after` are JSON values fit to be shown (secrets hidden already); None means `not set`."""
+
+    field: str
+    before: t.Any
+    after: t.Any
+    reason: str = ""
+    how: str = RECREATE
+
+    def describe(self) -> str:
+        return self.reason or f"{self.field} is {shown(self.before)}, should be {shown(self.after)}"
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {**self._asdict(), "reason": self.describe()}
+
+
+def shown(value: t.Any) -> str:
+    """A value in a sentence: short, on one line, `not set` for None."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value:
+        return _shortened(value)
+    import json
+
+    return _shortened(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _shortened(text: str, limit: int = 200) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def describe_all(differences: t.Iterable[Difference]) -> str:
+    """The reason of a step that several differences made necessary."""
+    return "; ".join(difference.describe() for difference in differences)
+
+
+def sides(differences: t.Iterable[Difference]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """`before` and `after` of Ansible's diff."""
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for difference in differences:
+        before[difference.field] = difference.before
+        after[difference.field] = difference.after
+    return before, after
