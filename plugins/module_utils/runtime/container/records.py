@@ -1,0 +1,194 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the state file knows about a container: what was asked for, and what we did about it.
+
+A record never says whether a container runs. It says which run was begun last (`state.run`), and
+`status.observe` asks the kernel what became of it. Whoever changes a record holds the container's lock;
+readers hold nothing.
+
+    phase      creating ─► ready ─► removing       undone by the next writer if a crash left it at the sides
+    run        None ─► Run(nonce) ─► None + exit   written before anything is mounted or started
+    restart    set while an exit handler waits out the back-off of a restart policy
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from ..errors import StateError
+from ..linux.processes import ProcessIdentity
+from ..oci.documents import ImageConfig
+from .config import ContainerConfig
+
+if t.TYPE_CHECKING:
+    from ..state.database import Database, Transaction
+
+CREATING, READY, REMOVING = "creating", "ready", "removing"
+
+
+class Run(t.NamedTuple):
+    """One start of a container. `nonce` names its run directory; an exit handler of another run is told by
+    it.
+
+    Times are RFC 3339 with nanoseconds, UTC; `started_at` is empty until the program was let go. Process
+    identities are None until known; valid only while `boot_id` is the kernel's.
+    """
+
+    nonce: str
+    boot_id: str
+    created_at: str
+    started_at: str = ""
+    conmon: ProcessIdentity | None = None
+    init: ProcessIdentity | None = None
+
+
+class Exit(t.NamedTuple):
+    """How the last run ended: `code` is 128 + n for signal n, 255 with an `error` where nobody saw it."""
+
+    code: int
+    started_at: str
+    finished_at: str
+    oom_killed: bool = False
+    error: str = ""
+
+
+class Restart(t.NamedTuple):
+    """A restart that the policy has decided: `process` waits until `due_at` (RFC 3339) to make it happen."""
+
+    process: ProcessIdentity
+    boot_id: str
+    due_at: str
+
+
+@dataclasses.dataclass
+class ContainerState:
+    phase: str = READY
+    stopped_by_user: bool = False
+    restart_count: int = 0
+    backoff: float = 0.0  # seconds the policy waited before the last restart; doubles, 0 after a run of 10 s
+    run: Run | None = None
+    exit: Exit | None = None
+    restart: Restart | None = None
+    error: str = ""  # why the last start failed
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {
+            field.name: value._asdict() if hasattr(value, "_asdict") else value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, t.Any]) -> ContainerState:
+        state = cls(**_known(document, [field.name for field in dataclasses.fields(cls)]))
+        if document.get("run"):
+            run = _known(document["run"], Run._fields)
+            state.run = Run(
+                **{**run, "conmon": _process(run.get("conmon")), "init": _process(run.get("init"))}
+            )
+        if document.get("exit"):
+            state.exit = Exit(**_known(document["exit"], Exit._fields))
+        if document.get("restart"):
+            restart = _known(document["restart"], Restart._fields)
+            state.restart = Restart(**{**restart, "process": ProcessIdentity(*restart["process"])})
+        return state
+
+
+@dataclasses.dataclass
+class ContainerRecord:
+    """`image` is the image's configuration as it was at creation: a moved tag does not change a container."""
+
+    id: str
+    name: str
+    image_id: str
+    image_name: str
+    image: ImageConfig
+    config: ContainerConfig
+    created: str
+    state: ContainerState = dataclasses.field(default_factory=ContainerState)
+
+
+_COLUMNS = "id, name, image_id, config, state, created"
+
+
+def find_container(database: Database, name: str) -> ContainerRecord | None:
+    """By exact name, else by full id (64 hexadecimal digits). Never by prefix."""
+    query = f"SELECT {_COLUMNS} FROM containers WHERE name = ? OR id = ? ORDER BY name = ? DESC LIMIT 1"
+    row = database.read().one(query, (name, name, name))
+    return _record(row) if row else None
+
+
+def list_containers(database: Database) -> list[ContainerRecord]:
+    """All of them, in the order in which they were created."""
+    rows = database.read().all(f"SELECT {_COLUMNS} FROM containers ORDER BY created, rowid")
+    return [_record(row) for row in rows]
+
+
+def insert_container(transaction: Transaction, record: ContainerRecord) -> None:
+    """The name must be free: look first, in the same transaction."""
+    transaction.execute(
+        f"INSERT INTO containers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            record.id,
+            record.name,
+            record.image_id,
+            _config_text(record),
+            json.dumps(record.state.to_json()),
+            record.created,
+        ),
+    )
+
+
+def save_state(transaction: Transaction, record: ContainerRecord) -> None:
+    text = json.dumps(record.state.to_json())
+    transaction.execute("UPDATE containers SET state = ? WHERE id = ?", (text, record.id))
+
+
+def save_name(transaction: Transaction, container_id: str, name: str) -> None:
+    transaction.execute("UPDATE containers SET name = ? WHERE id = ?", (name, container_id))
+
+
+def save_config(transaction: Transaction, record: ContainerRecord) -> None:
+    transaction.execute("UPDATE containers SET config = ? WHERE id = ?", (_config_text(record), record.id))
+
+
+def delete_container(transaction: Transaction, container_id: str) -> None:
+    transaction.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+
+
+def _config_text(record: ContainerRecord) -> str:
+    return json.dumps(
+        {
+            "config": record.config.to_json(),
+            "image": record.image.to_json(),
+            "image_name": record.image_name,
+        }
+    )
+
+
+def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
+    container_id, name, image_id, config_text, state_text, created = row
+    try:
+        asked = json.loads(config_text)
+        return ContainerRecord(
+            id=container_id,
+            name=name,
+            image_id=image_id,
+            image_name=asked["image_name"],
+            image=ImageConfig.from_json(asked["image"]),
+            config=ContainerConfig.from_json(asked["config"]),
+            created=created,
+            state=ContainerState.from_json(json.loads(state_text)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"the record of container {name} in state.db is damaged: {error}") from error
+
+
+def _known(document: dict[str, t.Any], names: t.Iterable[str]) -> dict[str, t.Any]:
+    return {name: document[name] for name in names if name in document}
+
+
+def _process(value: t.Sequence[int] | None) -> ProcessIdentity | None:
+    return ProcessIdentity(*value) if value else None

@@ -1,0 +1,80 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One engine: two roots, their state file, and the programs it drives.
+
+An engine is a place on disk, not a process. Opening one costs nothing and creates nothing: `records` looks
+(and is empty where there is no engine yet), `database` makes the directories and the state file when
+somebody first writes.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT, Paths
+from .state.database import Database
+
+
+class Engine:
+    """`runtime` and `conmon` are program names or absolute paths; programs are looked for when they are
+    needed.
+    """
+
+    def __init__(self, paths: Paths, runtime: str = "crun", conmon: str = "conmon") -> None:
+        self.paths = paths
+        self.runtime = runtime
+        self.conmon = conmon
+        self._database: Database | None = None
+        self._nothing: Database | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Has anything ever been written here? False on a host that no task has changed yet."""
+        return self._database is not None or os.path.exists(self.paths.database)
+
+    @property
+    def database(self) -> Database:
+        """The state file, made with its directories if it is not there. For those who are about to write."""
+        if self._database is None:
+            self._make_directories()
+            self._database = Database.open(self.paths)
+        return self._database
+
+    @property
+    def records(self) -> Database:
+        """The state file for those who only look: on a host without an engine, an empty one that touches no
+        disk.
+        """
+        if self.exists:
+            return self.database
+        if self._nothing is None:
+            self._nothing = Database.open_readonly(self.paths)
+        return self._nothing
+
+    def close(self) -> None:
+        for database in (self._database, self._nothing):
+            if database is not None:
+                database.close()
+        self._database = self._nothing = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _make_directories(self) -> None:
+        """Both roots and what every writer needs below them, all 0700; the run root is gone after each
+        reboot.
+        """
+        from .linux.files import make_private_directory
+
+        paths = self.paths
+        below = (paths.containers, paths.trash, paths.locks, paths.oci_runtime, paths.container_run(""))
+        for directory in (paths.root, paths.run_root, *below):
+            make_private_directory(directory)
+
+
+def open_engine(root: str = DEFAULT_ROOT, run_root: str = DEFAULT_RUN_ROOT, **programs: t.Any) -> Engine:
+    return Engine(Paths(root, run_root), **programs)
