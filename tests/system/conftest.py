@@ -13,7 +13,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.coracle.engine.tests.system.machine import HOST_ADDRESS, REPOSITORY, USER, Machine, build
+from ansible_collections.coracle.engine.tests.system.machine import (
+    HOST_ADDRESS,
+    REPOSITORY,
+    USER,
+    Machine,
+    build,
+)
 
 SUITES = os.environ.get("CORACLE_VM_SUITES", "bookworm").split(",")
 
@@ -74,7 +80,9 @@ class Controller:
         result: dict[str, t.Any] = json.loads(written.read_text())
         written.unlink()
         if check and (done.returncode != 0 or result.get("failed")):
-            raise AssertionError(f"ansible -m {module} {arguments}: {json.dumps(result, indent=1)}\n{done.stderr}")
+            raise AssertionError(
+                f"ansible -m {module} {arguments}: {json.dumps(result, indent=1)}\n{done.stderr}"
+            )
         return result
 
     def play(self, tasks: list[dict[str, t.Any]], *options: str, **play: t.Any) -> str:

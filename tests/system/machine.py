@@ -59,7 +59,9 @@ KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigatio
 
 
 def _run(*argv: str | os.PathLike[str], **options: t.Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, check=True, text=True, capture_output=True, stdin=subprocess.DEVNULL, **options)
+    return subprocess.run(
+        argv, check=True, text=True, capture_output=True, stdin=subprocess.DEVNULL, **options
+    )
 
 
 def build(suite: str = "bookworm") -> pathlib.Path:
@@ -101,7 +103,9 @@ def _kernel_file_systems(root: pathlib.Path) -> t.Iterator[None]:
 
 
 def _authorize(root: pathlib.Path, public_key: str) -> None:
-    account = next(line for line in (root / "etc/passwd").read_text().splitlines() if line.startswith(f"{USER}:"))
+    account = next(
+        line for line in (root / "etc/passwd").read_text().splitlines() if line.startswith(f"{USER}:")
+    )
     uid, gid = (int(field) for field in account.split(":")[2:4])
     directory = root / "home" / USER / ".ssh"
     directory.mkdir(mode=0o700)
@@ -154,7 +158,9 @@ class Machine:
         argv = ["ssh", *self.ssh_arguments(), "-p", str(self.port), f"{USER}@127.0.0.1", command]
         done = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         if check and done.returncode != 0:
-            raise RuntimeError(f"{command!r} on the machine exited {done.returncode}: {done.stderr or done.stdout}")
+            raise RuntimeError(
+                f"{command!r} on the machine exited {done.returncode}: {done.stderr or done.stdout}"
+            )
         return done.stdout
 
     def _wait_for_login(self, seconds: float = 300) -> None:
@@ -166,7 +172,9 @@ class Machine:
                 self.ssh("true")
                 return
             time.sleep(0.5)
-        raise RuntimeError(f"no login within {seconds} s; console:\n{self.console.read_text(errors='replace')[-2000:]}")
+        raise RuntimeError(
+            f"no login within {seconds} s; console:\n{self.console.read_text(errors='replace')[-2000:]}"
+        )
 
     def reboot(self) -> None:
         """An orderly reboot, units stopped and file systems unmounted, into a new boot id."""
