@@ -1,6 +1,6 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""System tests drive a virtual machine through Ansible over ssh, exactly as a user would from this checkout."""
+"""System tests drive a virtual machine through Ansible over ssh, as a user would from this checkout."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Controller:
         return str(pathlib.Path(sys.executable).parent / name)
 
     def task(self, module: str, *options: str, check: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
-        """Run one ad-hoc task in a connection of its own and return its result (`failed` results too, unless `check`)."""
+        """Run one ad-hoc task in a connection of its own and return its result; a failed one raises if `check`."""
         tree = self.work / "tree"
         argv = [
             *(self._program("ansible"), "vm", "-i", str(self.inventory), "-m", module),
@@ -86,7 +86,7 @@ class Controller:
         return result
 
     def play(self, tasks: list[dict[str, t.Any]], *options: str, **play: t.Any) -> str:
-        """Run a playbook made of `tasks` (and play keywords) and return what it printed; any failure is an error."""
+        """Run a playbook made of `tasks` and return what it printed; any failure is an error."""
         book = self.work / "play.yml"
         book.write_text(json.dumps([{"hosts": "vm", "gather_facts": False, "tasks": tasks, **play}]))
         argv = [self._program("ansible-playbook"), "-i", str(self.inventory), str(book), *options]

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A real remote host for system tests: a Debian virtual machine with systemd, cgroup v2 and sshd.
 
-`build(suite)` makes a disk image with debootstrap once and keeps it; `Machine` boots a throw-away overlay of it under
-`qemu-system-x86_64`. The machine is reached as any host is: through ssh, as an ordinary user who may sudo.
+`build(suite)` makes a disk image with debootstrap once and keeps it; `Machine` boots a throw-away overlay of it
+under `qemu-system-x86_64`. The machine is reached as any host is: through ssh, as an ordinary user who may sudo.
 
-    .cache/vm/<suite>-<recipe hash>/   disk.img vmlinuz initrd     kept between runs; a changed recipe makes a new one
-    <work directory>/                  overlay.qcow2 console.log   one per booted machine
+    .cache/vm/<suite>-<recipe hash>/   disk.img vmlinuz initrd key   kept; a changed recipe makes a new one
+    <work directory>/                  overlay.qcow2 console.log     one per machine
 
 The guest reaches servers of the tests (a registry on the loopback interface of this host) at `HOST_ADDRESS`.
 Emulation (`-accel tcg`) is slow but needs no privilege and works inside another virtual machine.
@@ -29,7 +29,7 @@ CACHE = REPOSITORY / ".cache" / "vm"
 HOST_ADDRESS = "10.0.2.2"
 USER = "admin"
 
-# What a small installation of Debian with a remote login has; the engine's own packages are the business of role `host`.
+# A small Debian with a remote login; the engine's own packages are the business of role `host`.
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,python3,python3-apt,sudo,udev,iproute2,"
     "linux-image-cloud-amd64,ca-certificates"
@@ -65,7 +65,7 @@ def _run(*argv: str | os.PathLike[str], **options: t.Any) -> subprocess.Complete
 
 
 def build(suite: str = "bookworm") -> pathlib.Path:
-    """Return the directory with disk image, kernel, initrd and login key of `suite`, making it if it is not there."""
+    """Return the directory with disk image, kernel, initrd and login key of `suite`; made if it is not there."""
     recipe = hashlib.sha256((PACKAGES + CONFIGURE).encode()).hexdigest()[:12]
     kept = CACHE / f"{suite}-{recipe}"
     if kept.is_dir():
@@ -136,7 +136,8 @@ class Machine:
             [
                 "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none",
                 "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048",
-                "-kernel", self.image / "vmlinuz", "-initrd", self.image / "initrd", "-append", KERNEL_ARGUMENTS,
+                "-kernel", self.image / "vmlinuz", "-initrd", self.image / "initrd",
+                "-append", KERNEL_ARGUMENTS,
                 "-drive", f"file={self._disk},if=virtio,format=qcow2,cache=writeback",
                 "-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{self.port}-:22",
                 "-device", "virtio-net-pci,netdev=net0", "-device", "virtio-rng-pci",
@@ -183,7 +184,7 @@ class Machine:
         self.start()
 
     def cut_power(self) -> None:
-        """Take the power away this instant, then boot again: what the guest had not written to its disk is gone."""
+        """Take the power away, then boot again: what the guest had not written to its disk is gone."""
         if self._qemu is not None:
             self._qemu.kill()
         self._wait_for_exit()

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Remote hosts without machines: sshd in network, mount and pid namespaces of its own.
 
-All hosts share one set of namespaces, each an sshd on an address of its own (127.0.1.1, 127.0.1.2, …) of the namespace's
-loopback interface, each told apart by its state roots. Ansible runs inside the network namespace and nowhere else, so no
-packet leaves it. An ordinary user with sudo exists only inside the mount namespace. The first process of the pid
-namespace is an init; when it goes, the kernel ends everything that was ever started on these hosts.
+All hosts share one set of namespaces, each an sshd on an address of its own (127.0.1.1, 127.0.1.2, …) of the
+namespace's loopback interface, each told apart by its state roots. Ansible runs inside the network namespace and
+nowhere else, so no packet leaves it. An ordinary user with sudo exists only inside the mount namespace. The first
+process of the pid namespace is an init; when it goes, the kernel ends everything that was ever started on these hosts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import typing as t
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 USER = "coracle-admin"
 USER_ID = 64321
+SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 
 SSHD_CONFIG = """
 HostKey {work}/host_key
@@ -79,7 +80,7 @@ class Hosts:
         return {
             "ansible_host": f"127.0.1.{number}",
             "ansible_ssh_private_key_file": str(self.work / "key"),
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+            "ansible_ssh_common_args": SSH_OPTIONS,
             "ansible_python_interpreter": "/usr/bin/python3",
             "coracle_root": str(self.work / "state" / f"host{number}"),
             "coracle_run_root": str(self.work / "run" / f"host{number}"),
