@@ -65,7 +65,7 @@ class Controller:
         return str(pathlib.Path(sys.executable).parent / name)
 
     def task(self, module: str, *options: str, check: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
-        """Run one ad-hoc task in a connection of its own and return its result; a failed one raises if `check`."""
+        """Run one ad-hoc task in a connection of its own and return its result; a failed one raises."""
         tree = self.work / "tree"
         argv = [
             *(self._program("ansible"), "vm", "-i", str(self.inventory), "-m", module),

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A real remote host for system tests: a Debian virtual machine with systemd, cgroup v2 and sshd.
 
-`build(suite)` makes a disk image with debootstrap once and keeps it; `Machine` boots a throw-away overlay of it
-under `qemu-system-x86_64`. The machine is reached as any host is: through ssh, as an ordinary user who may sudo.
+`build(suite)` makes a disk image with debootstrap once and keeps it; `Machine` boots a throw-away overlay of
+it under `qemu-system-x86_64`. The machine is reached as any host is: through ssh, as an ordinary user who may
+sudo.
 
     .cache/vm/<suite>-<recipe hash>/   disk.img vmlinuz initrd key   kept; a changed recipe makes a new one
     <work directory>/                  overlay.qcow2 console.log     one per machine
@@ -65,7 +66,7 @@ def _run(*argv: str | os.PathLike[str], **options: t.Any) -> subprocess.Complete
 
 
 def build(suite: str = "bookworm") -> pathlib.Path:
-    """Return the directory with disk image, kernel, initrd and login key of `suite`; made if it is not there."""
+    """Return the directory with disk, kernel, initrd and login key of `suite`; made when missing."""
     recipe = hashlib.sha256((PACKAGES + CONFIGURE).encode()).hexdigest()[:12]
     kept = CACHE / f"{suite}-{recipe}"
     if kept.is_dir():

@@ -3,9 +3,10 @@
 """Remote hosts without machines: sshd in network, mount and pid namespaces of its own.
 
 All hosts share one set of namespaces, each an sshd on an address of its own (127.0.1.1, 127.0.1.2, …) of the
-namespace's loopback interface, each told apart by its state roots. Ansible runs inside the network namespace and
-nowhere else, so no packet leaves it. An ordinary user with sudo exists only inside the mount namespace. The first
-process of the pid namespace is an init; when it goes, the kernel ends everything that was ever started on these hosts.
+namespace's loopback interface, each told apart by its state roots. Ansible runs inside the network namespace
+and nowhere else, so no packet leaves it. An ordinary user with sudo exists only inside the mount namespace.
+The first process of the pid namespace is an init; when it goes, the kernel ends everything that was ever
+started on these hosts.
 """
 
 from __future__ import annotations
