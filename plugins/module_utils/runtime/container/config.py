@@ -1,0 +1,77 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What was asked for one container, in normal form. Defaults and the image's part are added in `effective`.
+
+`None` is "not asked". The fields are exactly the options of the `container` module that describe a container,
+under the same names; a unit test compares the lists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+
+@dataclasses.dataclass
+class ContainerConfig:
+    """Sizes are bytes, times seconds, `-1` is unlimited; the parsers of `*values.py` make every value."""
+
+    image: str | None = None
+    platform: str | None = None
+
+    command: list[str] | None = None
+    entrypoint: list[str] | None = None
+    env: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    working_dir: str | None = None
+    user: str | None = None
+    groups: list[str] | None = None
+    hostname: str | None = None
+    tty: bool | None = None
+    interactive: bool | None = None
+    init: bool | None = None
+    stop_signal: str | None = None
+    stop_timeout: int | None = None
+
+    volumes: list[dict[str, t.Any]] | None = None
+    """`[{"type": "bind"|"volume", "source", "target", "read_only", "options"}]` sorted by target;
+    an anonymous volume has the source `""`."""
+    tmpfs: dict[str, str] | None = None
+    """Options by target, such as `{"/run": "exec,size=67108864"}`."""
+    read_only: bool | None = None
+    shm_size: int | None = None
+
+    memory: int | None = None
+    memory_swap: int | None = None
+    memory_reservation: int | None = None
+    cpus: float | None = None
+    cpu_period: int | None = None
+    cpu_quota: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    pids_limit: int | None = None
+    ulimits: list[dict[str, t.Any]] | None = None
+    """`[{"name": "nofile", "soft", "hard"}]` sorted by name."""
+    oom_score_adj: int | None = None
+
+    capabilities: list[str] | None = None
+    cap_drop: list[str] | None = None
+    privileged: bool | None = None
+    security_opts: list[str] | None = None
+    devices: list[dict[str, str]] | None = None
+    """`[{"path_on_host", "path_in_container", "permissions"}]` sorted by the path in the container."""
+
+    network_mode: str | None = None
+    runtime: str | None = None
+    restart_policy: str | None = None
+    restart_retries: int | None = None
+    auto_remove: bool | None = None
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, document: dict[str, t.Any]) -> ContainerConfig:
+        """Unknown keys are of a newer engine and say nothing here."""
+        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
