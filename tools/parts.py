@@ -1,0 +1,131 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of the test suite: what each of them runs, and on which Python."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import sanity
+from environments import CACHE, ROOT, controller_environment, target_environment
+from interpreters import interpreters
+from packages import as_root
+
+# Besides the default one: the oldest target, and the newest that the oldest ansible-core supports.
+_TARGET_PYTHONS = ((3, 9), (3, 13))
+_TARGET_TESTS = [
+    "tests/unit/plugins/module_utils",
+    "tests/unit/plugins/modules",
+]
+
+
+class Command(t.NamedTuple):
+    argv: list[str]
+    cwd: pathlib.Path = ROOT
+    env: t.Mapping[str, str] = os.environ
+
+
+class Part(t.NamedTuple):
+    """One line of the summary. `prepare`, called at its turn, makes what the command needs and returns it."""
+
+    name: str
+    prepare: t.Callable[[], Command]
+
+
+def lint_parts() -> list[Part]:
+    """Longest first: two run at a time."""
+    return [
+        Part("ansible-test sanity", _sanity("--skip-test", "import", "--skip-test", "compile")),
+        Part("ansible-test sanity on every Python", _sanity("--test", "import", "--test", "compile")),
+        Part("ansible-lint", _linter("ansible-lint", "--offline", "--strict", "--quiet")),
+        Part("antsibull-docs", _linter("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+        Part("mypy", _linter("mypy")),
+        Part("ruff check", _linter("ruff", "check", ".")),
+        Part("ruff format", _linter("ruff", "format", "--check", ".")),
+        Part("yamllint", _linter("yamllint", "--strict", ".")),
+        Part("antsibull-changelog", _linter("antsibull-changelog", "lint")),
+    ]
+
+
+def unit_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
+    parts = [Part("unit tests", _pytest("test", "tests/unit", *arguments))]
+    parts += [
+        Part(f"unit tests on Python {major}.{minor}", _target_pytest((major, minor), arguments))
+        for major, minor in _TARGET_PYTHONS
+        if (major, minor) in interpreters()
+    ]
+    return parts
+
+
+def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = True) -> list[Part]:
+    """Without `containers` only the tests that need neither root nor a container."""
+    chosen = [*arguments] if containers else ["-m", "unprivileged", *arguments]
+    parts = [Part("integration tests", _pytest("test", "tests/integration", *chosen, root=containers))]
+    if containers and not arguments:
+        smoke = _pytest("newest", "-m", "smoke", "tests/integration", root=True)
+        parts.append(Part("smoke tests with the newest ansible-core", smoke))
+    return parts
+
+
+def system_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
+    return [Part("system tests", _pytest("test", "tests/system", *arguments, root=True))]
+
+
+def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
+    def prepare() -> Command:
+        return Command(
+            [*(as_root() or []), str(controller_environment("test") / "python"), "bench/run", *arguments]
+        )
+
+    return [Part("benchmarks", prepare)]
+
+
+def _linter(program: str, *arguments: str) -> t.Callable[[], Command]:
+    def prepare() -> Command:
+        programs = controller_environment("lint")
+        path = os.pathsep.join(
+            [str(programs), os.environ["PATH"]]
+        )  # some of them call ansible-doc and the like
+        return Command([str(programs / program), *arguments], env={**os.environ, "PATH": path})
+
+    return prepare
+
+
+def _sanity(*arguments: str) -> t.Callable[[], Command]:
+    def prepare() -> Command:
+        programs = controller_environment("lint")
+        argv = [str(programs / "ansible-test"), "sanity", "--color", "no", *arguments]
+        return Command(argv, sanity.copy_collection(), sanity.surroundings(programs))
+
+    return prepare
+
+
+def _pytest(environment: str, *arguments: str, root: bool = False) -> t.Callable[[], Command]:
+    def prepare() -> Command:
+        return _pytest_command(controller_environment(environment), environment, arguments, root=root)
+
+    return prepare
+
+
+def _target_pytest(version: tuple[int, int], arguments: t.Sequence[str]) -> t.Callable[[], Command]:
+    def prepare() -> Command:
+        name = "{}.{}".format(*version)
+        tests = [path for path in _TARGET_TESTS if (ROOT / path).exists()]
+        programs = target_environment(name, interpreters()[version])
+        return _pytest_command(programs, name, [*tests, *arguments])
+
+    return prepare
+
+
+def _pytest_command(
+    programs: pathlib.Path, name: str, arguments: t.Sequence[str], *, root: bool = False
+) -> Command:
+    """Every environment has its own cache, or two that run at once would disturb each other."""
+    cache = ["-o", f"cache_dir={CACHE / 'pytest' / name}"]
+    argv = [str(programs / "python"), "-m", "pytest", *cache, *arguments]
+    become = (as_root() or []) if root else []
+    if become:
+        argv = [*become, "env", f"PATH={os.environ['PATH']}", f"CI={os.environ.get('CI', '')}", *argv]
+    return Command(argv)

@@ -1,0 +1,160 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the test suite and say what ran, what failed, and what could not run and why.
+
+Everything it needs it installs: Python packages under .cache/, Debian packages where it may. Where containers
+cannot run, everything else still does. With CI set, what could not run is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+
+import parts
+from environments import NoInterpreter
+from host import prepare_host
+
+_GROUPS = ("lint", "unit", "integration", "system", "bench")
+_COUNTED = re.compile(r"(\d+) (passed|failed|error|skipped)")
+
+
+class Outcome(t.NamedTuple):
+    name: str
+    result: str  # "ok", "FAILED" or "not run"
+    seconds: float = 0.0
+    reason: str = ""
+    counts: t.Mapping[str, int] = {}
+
+
+def main() -> int:
+    arguments = _arguments()
+    groups = set(arguments.groups)
+    for_pytest = shlex.split(arguments.pytest)
+    outcomes = _run_side_by_side(
+        (parts.lint_parts() if "lint" in groups else [])
+        + (parts.unit_parts(for_pytest) if "unit" in groups else [])
+    )
+    if groups & {"integration", "system", "bench"}:
+        outcomes += _run_on_this_host(groups, for_pytest)
+    return _summarise(outcomes)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("groups", nargs="+", choices=_GROUPS, help="what to run")
+    parser.add_argument("--pytest", default="", metavar="ARGUMENTS", help="for pytest, in one word")
+    return parser.parse_args()
+
+
+def _run_side_by_side(todo: list[parts.Part]) -> list[Outcome]:
+    """Two at a time. A part is heard of when it has ended: in full if it failed, else in one line."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(_run, todo))
+
+
+def _run_on_this_host(groups: set[str], for_pytest: list[str]) -> list[Outcome]:
+    """The parts that start containers, one after the other, with their output as it comes."""
+    reason = prepare_host()
+    todo: list[parts.Part] = []
+    if "integration" in groups:
+        todo += parts.integration_parts(for_pytest, containers=not reason)
+    if reason:
+        return [
+            *(_run(part, live=True) for part in todo),
+            Outcome("everything in containers", "not run", 0.0, reason),
+        ]
+    if "system" in groups:
+        todo += parts.system_parts(for_pytest)
+    if "bench" in groups:
+        todo += parts.benchmark_parts()
+    return [_run(part, live=True) for part in todo]
+
+
+def _run(part: parts.Part, *, live: bool = False) -> Outcome:
+    started = time.monotonic()
+    try:
+        command = part.prepare()
+    except (NoInterpreter, RuntimeError) as error:
+        return _tell(Outcome(part.name, "not run", time.monotonic() - started, str(error)), "")
+    if live:
+        print(f"\n=== {part.name}", flush=True)
+    status, output = _execute(command, live=live)
+    result = "FAILED" if status else "ok"
+    counts = _counts(output) if "pytest" in command.argv else {}
+    outcome = Outcome(
+        part.name, result, time.monotonic() - started, f"exit status {status}" * bool(status), counts
+    )
+    return _tell(outcome, "" if live else output)
+
+
+def _execute(command: parts.Command, *, live: bool) -> tuple[int, str]:
+    with subprocess.Popen(
+        command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if live:
+                print(line, end="", flush=True)
+    return process.returncode, "".join(lines)
+
+
+def _counts(output: str) -> dict[str, int]:
+    """What pytest's last line says: `3 failed, 120 passed, 1 error in 61.20s`."""
+    last = output.rstrip().rsplit("\n", 1)[-1]
+    return {word: int(number) for number, word in _COUNTED.findall(last)}
+
+
+_telling = threading.Lock()
+
+
+def _tell(outcome: Outcome, output: str) -> Outcome:
+    with _telling:
+        if outcome.result == "FAILED" and output:
+            print(f"\n=== {outcome.name}\n{output}", flush=True)
+        print(_line(outcome), flush=True)
+    return outcome
+
+
+def _line(outcome: Outcome) -> str:
+    said = ", ".join(f"{number} {word}" for word, number in outcome.counts.items()) or outcome.reason
+    return f"{outcome.result:8}{outcome.name:42}{outcome.seconds:7.1f} s  {said}".rstrip()
+
+
+def _summarise(outcomes: list[Outcome]) -> int:
+    total: collections.Counter[str] = collections.Counter()
+    print("\n=== summary")
+    for outcome in outcomes:
+        print(_line(outcome))
+        total.update(outcome.counts)
+        if outcome.result == "FAILED" and not outcome.counts:  # a linter
+            total["failed"] += 1
+    failed = any(outcome.result == "FAILED" for outcome in outcomes)
+    if os.environ.get("CI") and any(outcome.result == "not run" for outcome in outcomes):
+        print("CI is set: what could not run counts as a failure")
+        failed = True
+    print(
+        f"\n{total['passed']} passed, {total['failed'] + total['error']} failed, {total['skipped']} skipped"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
