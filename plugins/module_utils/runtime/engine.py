@@ -26,7 +26,8 @@ class Engine:
         self.runtime = runtime
         self.conmon = conmon
         self._database: Database | None = None
-        self._nothing: Database | None = None
+        self._view: Database | None = None
+        self._view_is_empty = False
 
     @property
     def exists(self) -> bool:
@@ -43,20 +44,21 @@ class Engine:
 
     @property
     def records(self) -> Database:
-        """The state file for those who only look: on a host without an engine, an empty one that touches no
-        disk.
+        """The state file for those who only look: nothing is made, an engine that does not exist yet is
+        empty.
         """
-        if self.exists:
-            return self.database
-        if self._nothing is None:
-            self._nothing = Database.open_readonly(self.paths)
-        return self._nothing
+        if self._database is not None:
+            return self._database
+        if self._view is None or (self._view_is_empty and self.exists):
+            self._view_is_empty = not self.exists
+            self._view = Database.open_readonly(self.paths)
+        return self._view
 
     def close(self) -> None:
-        for database in (self._database, self._nothing):
+        for database in (self._database, self._view):
             if database is not None:
                 database.close()
-        self._database = self._nothing = None
+        self._database = self._view = None
 
     def __enter__(self) -> Engine:
         return self

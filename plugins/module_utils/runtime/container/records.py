@@ -6,9 +6,10 @@ A record never says whether a container runs. It says which run was begun last (
 `status.observe` asks the kernel what became of it. Whoever changes a record holds the container's lock;
 readers hold nothing.
 
-    phase      creating ─► ready ─► removing       undone by the next writer if a crash left it at the sides
+    phase      ready ─► removing                   never back: the next writer finishes a removal
     run        None ─► Run(nonce) ─► None + exit   written before anything is mounted or started
     restart    set while an exit handler waits out the back-off of a restart policy
+    replaces   set from the creation of a replacement until it has taken the place of the other
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import typing as t
 
 from ..errors import StateError
 from ..linux.processes import ProcessIdentity
-from ..oci.documents import ImageConfig
+from ..oci.image_config import ImageConfig
 from .config import ContainerConfig
 
 if t.TYPE_CHECKING:
-    from ..state.database import Database, Transaction
+    from ..state.database import Database, Reader, Transaction
 
-CREATING, READY, REMOVING = "creating", "ready", "removing"
+READY, REMOVING = "ready", "removing"
 
 
 class Run(t.NamedTuple):
@@ -62,6 +63,13 @@ class Restart(t.NamedTuple):
     due_at: str
 
 
+class Replaces(t.NamedTuple):
+    """The container that this one is going to replace, and whether to start it again if that fails."""
+
+    container_id: str
+    was_running: bool
+
+
 @dataclasses.dataclass
 class ContainerState:
     phase: str = READY
@@ -71,29 +79,50 @@ class ContainerState:
     run: Run | None = None
     exit: Exit | None = None
     restart: Restart | None = None
+    replaces: Replaces | None = None
+    awaited_by: ProcessIdentity | None = None  # who reads code and output before an automatic removal
     error: str = ""  # why the last start failed
 
     def to_json(self) -> dict[str, t.Any]:
         return {
-            field.name: value._asdict() if hasattr(value, "_asdict") else value
-            for field in dataclasses.fields(self)
-            if (value := getattr(self, field.name)) != field.default
+            name: _plain(value) for name, value in vars(self).items() if value not in (None, False, 0, "")
         }
 
     @classmethod
     def from_json(cls, document: dict[str, t.Any]) -> ContainerState:
-        state = cls(**_known(document, [field.name for field in dataclasses.fields(cls)]))
-        if document.get("run"):
-            run = _known(document["run"], Run._fields)
-            state.run = Run(
-                **{**run, "conmon": _process(run.get("conmon")), "init": _process(run.get("init"))}
-            )
-        if document.get("exit"):
-            state.exit = Exit(**_known(document["exit"], Exit._fields))
-        if document.get("restart"):
-            restart = _known(document["restart"], Restart._fields)
-            state.restart = Restart(**{**restart, "process": ProcessIdentity(*restart["process"])})
-        return state
+        """Unknown keys are of a newer engine and say nothing here."""
+        values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
+        for name, shape in _SHAPES.items():
+            if name in values:
+                values[name] = _shaped(shape, values[name])
+        return cls(**values)
+
+
+_SHAPES: dict[str, t.Any] = {
+    "run": Run,
+    "exit": Exit,
+    "restart": Restart,
+    "replaces": Replaces,
+    "awaited_by": ProcessIdentity,
+    "conmon": ProcessIdentity,
+    "init": ProcessIdentity,
+    "process": ProcessIdentity,
+}
+
+
+def _plain(value: t.Any) -> t.Any:
+    if not hasattr(value, "_asdict"):
+        return value
+    return {name: _plain(part) for name, part in value._asdict().items()}
+
+
+def _shaped(shape: t.Any, document: dict[str, t.Any] | None) -> t.Any:
+    if document is None:
+        return None
+    known = {name: document[name] for name in shape._fields if name in document}
+    return shape(
+        **{name: _shaped(_SHAPES[name], part) if name in _SHAPES else part for name, part in known.items()}
+    )
 
 
 @dataclasses.dataclass
@@ -107,6 +136,8 @@ class ContainerRecord:
     image: ImageConfig
     config: ContainerConfig
     created: str
+    anonymous_volumes: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Names of volumes that nobody named, by their target in the container."""
     state: ContainerState = dataclasses.field(default_factory=ContainerState)
 
 
@@ -115,15 +146,27 @@ _COLUMNS = "id, name, image_id, config, state, created"
 
 def find_container(database: Database, name: str) -> ContainerRecord | None:
     """By exact name, else by full id (64 hexadecimal digits). Never by prefix."""
+    return find_container_in(database.read(), name)
+
+
+def find_container_in(view: Reader, name: str) -> ContainerRecord | None:
+    """The same within a transaction that goes on."""
     query = f"SELECT {_COLUMNS} FROM containers WHERE name = ? OR id = ? ORDER BY name = ? DESC LIMIT 1"
-    row = database.read().one(query, (name, name, name))
+    row = view.one(query, (name, name, name))
     return _record(row) if row else None
 
 
-def list_containers(database: Database) -> list[ContainerRecord]:
-    """All of them, in the order in which they were created."""
+def list_containers(database: Database, *, hidden: bool = False) -> list[ContainerRecord]:
+    """All of them, in the order in which they were created; `hidden` ones (replacements under way) only if
+    asked.
+    """
     rows = database.read().all(f"SELECT {_COLUMNS} FROM containers ORDER BY created, rowid")
-    return [_record(row) for row in rows]
+    return [_record(row) for row in rows if hidden or not is_hidden(row["name"])]
+
+
+def is_hidden(name: str) -> bool:
+    """Users' names cannot begin with a dot: a container that does is one half of a replacement under way."""
+    return name.startswith(".")
 
 
 def insert_container(transaction: Transaction, record: ContainerRecord) -> None:
@@ -164,6 +207,7 @@ def _config_text(record: ContainerRecord) -> str:
             "config": record.config.to_json(),
             "image": record.image.to_json(),
             "image_name": record.image_name,
+            "anonymous_volumes": record.anonymous_volumes,
         }
     )
 
@@ -180,15 +224,8 @@ def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
             image=ImageConfig.from_json(asked["image"]),
             config=ContainerConfig.from_json(asked["config"]),
             created=created,
+            anonymous_volumes=asked.get("anonymous_volumes", {}),
             state=ContainerState.from_json(json.loads(state_text)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"the record of container {name} in state.db is damaged: {error}") from error
-
-
-def _known(document: dict[str, t.Any], names: t.Iterable[str]) -> dict[str, t.Any]:
-    return {name: document[name] for name in names if name in document}
-
-
-def _process(value: t.Sequence[int] | None) -> ProcessIdentity | None:
-    return ProcessIdentity(*value) if value else None

@@ -19,6 +19,7 @@ happened: the container is what it was before.
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ..linux import cgroups
@@ -57,6 +58,11 @@ class Status(t.NamedTuple):
     @property
     def alive(self) -> bool:
         return self.status in ("running", "paused")
+
+    @property
+    def unsupervised(self) -> bool:
+        """It runs, but nobody will see it end: `repair_container` is due."""
+        return self.alive and self.error.startswith(CONMON_KILLED)
 
 
 def observe(engine: Surroundings, record: ContainerRecord) -> Status:
@@ -142,9 +148,7 @@ def started_file(paths: Paths, container_id: str, nonce: str) -> str:
 
 def rfc3339(nanoseconds: int) -> str:
     """A file time as Docker prints it: `2026-11-24T03:32:19.123456789Z`."""
-    import time
-
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    seconds, rest = divmod(nanoseconds, 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
 
 
