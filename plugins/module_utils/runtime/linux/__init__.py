@@ -1,0 +1,12 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rung 1: what the kernel offers, in the words of the kernel.
+
+syscalls      calls that Python does not have, through one errno funnel
+files         private directories, atomic writes, paths resolved inside a root, removal of hostile trees
+locks         flock with a bounded wait; the one list of lock order
+processes     identities that survive PID reuse; running and starting programs
+mounts        overlay, bind, unmount, what is mounted below a path
+cgroups       one face for v1, hybrid and v2
+namespaces    network namespaces that outlive their maker
+"""

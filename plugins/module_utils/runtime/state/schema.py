@@ -1,0 +1,49 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The shape of the state file, version by version. Forward only: a script, once released, is never edited.
+
+`MIGRATIONS[i]` leads from version i to version i + 1. JSON columns hold what has a type in `container/` and
+`content/`; what must be unique or is looked up by has a column of its own.
+"""
+
+from __future__ import annotations
+
+# "Corc": tells our file from any other SQLite file, also for file(1).
+APPLICATION_ID = 0x436F7263
+
+_IMAGES_CONTAINERS_VOLUMES = """
+CREATE TABLE images (
+    id TEXT PRIMARY KEY,             -- sha256:<hex> of the image configuration
+    manifest_digest TEXT,
+    record TEXT NOT NULL,            -- JSON: content.images.ImageRecord
+    created TEXT
+);
+CREATE TABLE image_names (
+    name TEXT PRIMARY KEY,           -- canonical: docker.io/library/x:tag or docker.io/library/x@sha256:<hex>
+    image_id TEXT NOT NULL REFERENCES images (id),
+    manifest_digest TEXT
+);
+CREATE INDEX image_names_by_image ON image_names (image_id);
+CREATE TABLE containers (
+    id TEXT PRIMARY KEY,
+    name TEXT UNIQUE NOT NULL,
+    image_id TEXT,
+    config TEXT NOT NULL,            -- JSON: container.config.ContainerConfig, what was asked
+    state TEXT NOT NULL,             -- JSON: container.records.ContainerState, what we did about it
+    created TEXT NOT NULL
+);
+CREATE INDEX containers_by_image ON containers (image_id);
+CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    record TEXT NOT NULL,            -- JSON: volume.records.VolumeRecord
+    created TEXT NOT NULL
+);
+CREATE TABLE volume_uses (
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    PRIMARY KEY (volume, container_id)
+);
+CREATE INDEX volume_uses_by_container ON volume_uses (container_id);
+"""
+
+MIGRATIONS = (_IMAGES_CONTAINERS_VOLUMES,)
