@@ -5,8 +5,8 @@
 Tests import the code as `ansible_collections.coracle.engine.plugins.module_utils…` and shared test helpers as
 `ansible_collections.coracle.engine.tests…`.
 
-With CI set a skipped test fails: there, everything that a test needs has to be installed. A test that makes no
-sense on this kernel or Python skips with a reason that begins with `not applicable`.
+With CI set a skipped test fails: there, everything that a test needs has to be installed. A test that makes
+no sense on this kernel or Python skips with a reason that begins with `not applicable`.
 """
 
 from __future__ import annotations
