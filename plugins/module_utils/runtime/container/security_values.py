@@ -40,7 +40,7 @@ def parse_capabilities(value: t.Any, option: str) -> list[str]:
 
 
 class SecurityOptions(t.NamedTuple):
-    """`security_opts` taken apart. `seccomp` is `default`, `unconfined`, a path; `unmask` can be `("ALL",)`."""
+    """`security_opts` taken apart. `seccomp` is `default`, `unconfined`, a path; `("ALL",)` unmasks all."""
 
     no_new_privileges: bool = False
     seccomp: str = "default"

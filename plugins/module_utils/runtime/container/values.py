@@ -3,8 +3,8 @@
 """What people write for one container option, brought to one normal form: same meaning, same value.
 
 Every parser has the shape `parse_x(value, option) -> normal form`: `value` as Ansible delivers it (text,
-number, list, dict), `option` the name used in errors. An answer of `None` means: the same as not asking. The
-normal form, parsed again, comes back. What cannot be understood is `InvalidInput` with option, value and remedy.
+number, list, dict), `option` the name used in errors. An answer of `None` means: the same as not asking.
+Parsing a normal form gives it back. What is not understood is `InvalidInput` with option, value and remedy.
 
 Scalars and plain lists live here; paths on both sides of a colon (volumes, tmpfs, devices) in `mount_values`,
 environment and labels in `environment_values`, capabilities and `security_opts` in `security_values`.
@@ -171,7 +171,7 @@ def _signal_number(text: str) -> int | None:
 
 
 def parse_ulimits(value: t.Any, option: str) -> list[dict[str, t.Any]]:
-    """`["nofile:1024:2048", "core=0"]` as `[{"name", "soft", "hard"}]` by name; -1: unlimited; the last wins."""
+    """`["nofile:1024:2048", "core=0"]` as `[{"name", "soft", "hard"}]` by name; -1 is unlimited."""
     if not isinstance(value, (list, tuple)):
         raise refuse(value, option, "is not a list")
     by_name = {limit["name"]: limit for limit in [_ulimit(item, option) for item in value]}
@@ -197,7 +197,7 @@ def _ulimit(value: t.Any, option: str) -> dict[str, t.Any]:
 
 
 def parse_cpus(value: t.Any, option: str) -> float | None:
-    """Processors with three decimals, at least 0.01 (the kernel's shortest quota is 1 ms); `0` is no limit."""
+    """Processors with three decimals, at least 0.01 (the shortest quota is 1 ms); `0` is no limit."""
     text = "" if isinstance(value, bool) else str(value).strip()
     cpus = round(float(text), 3) if re.fullmatch(r"\d{1,6}(\.\d+)?", text, re.ASCII) else -1.0
     if cpus != 0 and cpus < 0.01:
@@ -301,11 +301,12 @@ def parse_hostname(value: t.Any, option: str) -> str:
 
 
 def parse_user(value: t.Any, option: str) -> str:
-    """`user`, `user:group`, each a name or a number; numbers lose leading zeros and have to fit."""
+    """`user`, `user:group`, `:group`, each a name or a number; numbers lose leading zeros and have to fit."""
     parts = parse_text(value, option).split(":")
     if len(parts) > 2:
         raise refuse(value, option, "has more than one colon", "write user or user:group")
-    return ":".join(_account(part, value, option) for part in parts)
+    user, group = parts[0] or "0", parts[1] if len(parts) == 2 else ""
+    return ":".join(_account(part, value, option) for part in (user, group) if part)
 
 
 def parse_groups(value: t.Any, option: str) -> list[str]:

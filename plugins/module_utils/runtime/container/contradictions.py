@@ -1,0 +1,62 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Options that are right alone and wrong together: found before anything is pulled or stopped."""
+
+from __future__ import annotations
+
+from ..errors import InvalidInput
+from .config import ContainerConfig
+
+
+def check_config(config: ContainerConfig) -> None:
+    """Raise InvalidInput for the first pair of options that cannot both hold."""
+    _check_memory(config)
+    _check_processors(config)
+    _check_restart(config)
+    _check_targets(config)
+
+
+def _check_memory(config: ContainerConfig) -> None:
+    memory, swap, reservation = config.memory, config.memory_swap, config.memory_reservation
+    if swap is not None and swap >= 0:
+        if memory is None:
+            raise InvalidInput(
+                "memory_swap limits memory and swap together and needs memory", "give memory too"
+            )
+        if swap < memory:
+            raise InvalidInput(
+                f"memory_swap ({swap}) is less than memory ({memory})",
+                "memory_swap counts memory plus swap: give at least the same",
+            )
+    if reservation is not None and memory is not None and reservation > memory:
+        raise InvalidInput(
+            f"memory_reservation ({reservation}) is more than memory ({memory})",
+            "lower one or raise the other",
+        )
+
+
+def _check_processors(config: ContainerConfig) -> None:
+    rival = (
+        "cpu_quota" if config.cpu_quota is not None else "cpu_period" if config.cpu_period is not None else ""
+    )
+    if config.cpus is not None and rival:
+        raise InvalidInput(f"cpus and {rival} set the same limit in two ways", "keep one of them")
+
+
+def _check_restart(config: ContainerConfig) -> None:
+    policy = config.restart_policy or "no"
+    if config.restart_retries is not None and policy != "on-failure":
+        raise InvalidInput(
+            f"restart_retries has no meaning with the restart policy {policy}", "use on-failure"
+        )
+    if config.auto_remove and policy != "no":
+        raise InvalidInput(
+            f"auto_remove removes what the restart policy {policy} would start again", "keep one of them"
+        )
+
+
+def _check_targets(config: ContainerConfig) -> None:
+    taken = set(config.tmpfs or ())
+    for volume in config.volumes or ():
+        if volume["target"] in taken:
+            raise InvalidInput(f"{volume['target']} is in volumes and in tmpfs", "keep one of them")

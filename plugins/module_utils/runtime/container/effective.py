@@ -1,0 +1,152 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What was asked plus what the image says: the container that will run, before the host comes in.
+
+The rules are Docker's, to the letter where an image could tell the difference. What the image says is the
+word of a stranger: what would reach beyond the container is refused (IntegrityError that names the field).
+Fields that an option replaces are not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import typing as t
+
+from ..errors import IntegrityError, InvalidInput
+from ..oci.image_config import ImageConfig
+from .config import ContainerConfig
+from .values import has_control_characters, parse_signal, parse_user, signal_number
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_NETWORK_MODE = "host"
+DEFAULT_STOP_SIGNAL = "SIGTERM"
+DEFAULT_STOP_TIMEOUT = 10
+
+
+class VolumeMount(t.NamedTuple):
+    """`source` is a path of the host for `bind`, the name of a volume for `volume`."""
+
+    type: str
+    source: str
+    target: str
+    read_only: bool = False
+    options: tuple[str, ...] = ()
+    anonymous: bool = False
+
+
+class Effective(t.NamedTuple):
+    """`environment` has HOME only if somebody gave it: the home directory is known with the resolved user."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+    working_dir: str
+    user: str
+    hostname: str
+    network_mode: str
+    stop_signal: int
+    stop_timeout: int
+    labels: dict[str, str]
+    volumes: list[VolumeMount]
+
+
+def effective(config: ContainerConfig, image: ImageConfig, container_id: str) -> Effective:
+    """InvalidInput where an option is missing, IntegrityError where the image asks for the impossible."""
+    network_mode = config.network_mode or DEFAULT_NETWORK_MODE
+    hostname = config.hostname or (os.uname().nodename if network_mode == "host" else container_id[:12])
+    return Effective(
+        arguments=_arguments(config, image),
+        environment=_environment(config, image, hostname),
+        working_dir=config.working_dir or _image_path(image.working_dir or "/", "WorkingDir"),
+        user=config.user if config.user is not None else _image_user(image.user),
+        hostname=hostname,
+        network_mode=network_mode,
+        stop_signal=stop_signal(config, image),
+        stop_timeout=DEFAULT_STOP_TIMEOUT if config.stop_timeout is None else config.stop_timeout,
+        labels={**image.labels, **(config.labels or {})},
+        volumes=_volumes(config, image, container_id),
+    )
+
+
+def _arguments(config: ContainerConfig, image: ImageConfig) -> list[str]:
+    """An entrypoint that is given drops the image's command too; an empty one keeps it."""
+    entrypoint = image.entrypoint if config.entrypoint is None else config.entrypoint
+    command = config.command or ([] if config.entrypoint else image.cmd)
+    arguments = [*entrypoint, *command]
+    if not arguments or not arguments[0]:
+        raise InvalidInput("nothing to run: the image has no command", "give command or entrypoint")
+    return arguments
+
+
+def _environment(config: ContainerConfig, image: ImageConfig, hostname: str) -> dict[str, str]:
+    """PATH and HOSTNAME, TERM with a terminal, over them the image's, over them what was asked.
+
+    Image entries without `=` are dropped: passed on, they leak the host's variables (CVE-2026-57231).
+    """
+    environment = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+    if config.tty:
+        environment["TERM"] = "xterm"
+    for entry in image.env:
+        name, equals, value = entry.partition("=")
+        if equals and name:
+            if has_control_characters(name):
+                raise _refuse("Env", entry, "has control characters in a name")
+            environment[name] = value
+    environment.update(config.env or {})
+    if has_control_characters(environment.get("HOME", "")):
+        raise InvalidInput("env: HOME contains control characters", "give HOME in env")
+    return environment
+
+
+def _image_user(text: str) -> str:
+    try:
+        return parse_user(text, "User") if text else ""
+    except InvalidInput as error:
+        raise IntegrityError(f"image: {error.message}", "give user") from error
+
+
+def stop_signal(config: ContainerConfig, image: ImageConfig) -> int:
+    """The signal that asks the program to end. Nonsense in the image means SIGTERM, as for Docker."""
+    try:
+        return signal_number(config.stop_signal or parse_signal(image.stop_signal, "StopSignal"))
+    except InvalidInput:
+        return signal_number(DEFAULT_STOP_SIGNAL)
+
+
+def _image_path(text: str, field: str) -> str:
+    """An absolute path without `..`: `/a/../../etc` is `/etc` of the container."""
+    if not text.startswith("/") or has_control_characters(text):
+        raise _refuse(field, text, "is not an absolute path")
+    path = posixpath.normpath("/" + text.lstrip("/"))
+    if path == "/proc" or path.startswith("/proc/"):
+        raise _refuse(field, text, "is in /proc")
+    return path
+
+
+def _volumes(config: ContainerConfig, image: ImageConfig, container_id: str) -> list[VolumeMount]:
+    """What was asked, and an anonymous volume for every other `VOLUME` of the image."""
+    volumes = [_asked_volume(volume, container_id) for volume in config.volumes or ()]
+    taken = {volume.target for volume in volumes}.union(config.tmpfs or ())
+    for target in sorted({_image_path(path, "Volumes") for path in image.volumes}):
+        if target == "/":
+            raise _refuse("Volumes", target, "would cover the whole container")
+        if target not in taken:
+            volumes.append(_anonymous_volume(target, container_id))
+    return sorted(volumes, key=lambda volume: volume.target)
+
+
+def _asked_volume(volume: dict[str, t.Any], container_id: str) -> VolumeMount:
+    if not volume["source"]:
+        return _anonymous_volume(volume["target"], container_id)
+    return VolumeMount(**{**volume, "options": tuple(volume["options"])})
+
+
+def _anonymous_volume(target: str, container_id: str) -> VolumeMount:
+    """The name follows from container and target: the same at every start."""
+    name = hashlib.sha256(f"{container_id}:{target}".encode()).hexdigest()
+    return VolumeMount("volume", name, target, anonymous=True)
+
+
+def _refuse(field: str, text: str, problem: str) -> IntegrityError:
+    return IntegrityError(f"image: {field} {text[:80]!r} {problem}", "use an image that is made well")
