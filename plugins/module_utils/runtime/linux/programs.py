@@ -98,6 +98,12 @@ def spawn(
     return _popen(argv, env, pass_fds, cwd, stdin=null, stdout=null, stderr=null)
 
 
+def filter_through(argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program that turns what the caller writes to its `stdin` into what is read from its `stdout`."""
+    pipe = subprocess.PIPE
+    return _popen(argv, None, (), None, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
 def _popen(
     argv: t.Sequence[str],
     env: t.Mapping[str, str] | None,
