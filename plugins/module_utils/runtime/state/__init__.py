@@ -1,5 +1,3 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rung 1: the state file. `database` opens, migrates and hands out transactions; `schema` is its shape,
-version by version.
-"""
+"""Rung 1: the state file. `database` opens, migrates and hands out transactions; `schema` is its shape."""

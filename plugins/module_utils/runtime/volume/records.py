@@ -1,0 +1,141 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Named volumes: a row in the state file and a directory.
+
+    <root>/volumes/<name>/          0700
+    <root>/volumes/<name>/_data     0755, what containers see; its owner and mode are theirs to change
+
+All functions work inside a transaction of the caller, directory first. What a crash leaves: an empty
+directory without a row, which the next `ensure_volume` of that name takes over; or, on removal, a row without
+its directory and the data in the trash, which the next removal finishes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import typing as t
+
+from ..errors import Conflict, InvalidInput, NotFound
+from ..linux.files import fsync_directory, make_private_directory
+from ..linux.processes import now
+from ..linux.trees import move_to_trash
+from ..paths import Paths
+from ..state.database import Reader, Transaction
+
+VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
+
+
+class VolumeRecord(t.NamedTuple):
+    """`anonymous`: made for one container because it named a target only, or its image did."""
+
+    name: str
+    labels: dict[str, str]
+    anonymous: bool
+    created: str
+
+    def to_json(self) -> str:
+        return json.dumps({"labels": self.labels, "anonymous": self.anonymous})
+
+
+def check_volume_name(name: str) -> str:
+    """The name, which becomes a directory, if it is one; InvalidInput otherwise."""
+    if not re.fullmatch(VOLUME_NAME, name):
+        raise InvalidInput(
+            f"{name!r} is not a name for a volume",
+            "letters, digits, `_`, `.` and `-`, at most 128, no `.` first",
+        )
+    return name
+
+
+def volume_data(paths: Paths, name: str) -> str:
+    """The directory that containers see."""
+    return os.path.join(paths.volumes, check_volume_name(name), "_data")
+
+
+def ensure_volume(
+    transaction: Transaction,
+    paths: Paths,
+    name: str,
+    *,
+    labels: t.Mapping[str, str] | None = None,
+    anonymous: bool = False,
+) -> str:
+    """Make the volume if it is not there; its data directory either way."""
+    data = volume_data(paths, name)
+    _make_data_directory(data)
+    if find_volume(transaction, name) is None:
+        record = VolumeRecord(name, dict(labels or {}), anonymous, now())
+        transaction.execute(
+            "INSERT INTO volumes (name, record, created) VALUES (?, ?, ?)",
+            (record.name, record.to_json(), record.created),
+        )
+    return data
+
+
+def _make_data_directory(data: str) -> None:
+    volume = os.path.dirname(data)
+    make_private_directory(volume)
+    try:
+        os.mkdir(data, 0o755)
+    except FileExistsError:
+        return
+    os.chmod(data, 0o755)
+    fsync_directory(volume)
+
+
+def find_volume(reader: Reader, name: str) -> VolumeRecord | None:
+    row = reader.one("SELECT name, record, created FROM volumes WHERE name = ?", (name,))
+    return _record(row) if row else None
+
+
+def list_volumes(reader: Reader) -> list[VolumeRecord]:
+    """All of them, by name."""
+    return [_record(row) for row in reader.all("SELECT name, record, created FROM volumes ORDER BY name")]
+
+
+def _record(row: t.Any) -> VolumeRecord:
+    document = json.loads(row["record"])
+    return VolumeRecord(
+        row["name"], document.get("labels", {}), document.get("anonymous", False), row["created"]
+    )
+
+
+def use_volume(transaction: Transaction, name: str, container_id: str) -> None:
+    """Remember that a container needs the volume; forgotten when the container's row goes."""
+    transaction.execute(
+        "INSERT OR IGNORE INTO volume_uses (volume, container_id) VALUES (?, ?)", (name, container_id)
+    )
+
+
+def containers_using(reader: Reader, name: str) -> list[str]:
+    """Names of the containers that need the volume."""
+    query = "SELECT c.name FROM volume_uses u JOIN containers c ON c.id = u.container_id WHERE u.volume = ?"
+    return sorted(row["name"] for row in reader.all(query, (name,)))
+
+
+def volumes_of(reader: Reader, container_id: str) -> list[VolumeRecord]:
+    query = (
+        "SELECT v.name, v.record, v.created FROM volumes v JOIN volume_uses u ON u.volume = v.name"
+        " WHERE u.container_id = ? ORDER BY v.name"
+    )
+    return [_record(row) for row in reader.all(query, (container_id,))]
+
+
+def remove_volume(transaction: Transaction, paths: Paths, name: str) -> str | None:
+    """Take the volume out of its place: where its data are now, for `remove_tree` after the commit; None when
+    there were none. Raises NotFound, or Conflict while containers need it.
+    """
+    if find_volume(transaction, check_volume_name(name)) is None:
+        raise NotFound(f"there is no volume {name}")
+    users = containers_using(transaction, name)
+    if users:
+        raise Conflict(
+            f"volume {name} is used by {', '.join(users)}", "remove the containers first", containers=users
+        )
+    transaction.execute("DELETE FROM volumes WHERE name = ?", (name,))
+    try:
+        return move_to_trash(paths, os.path.join(paths.volumes, name))
+    except FileNotFoundError:
+        return None
