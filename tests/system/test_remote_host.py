@@ -1,0 +1,191 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The life of one remote host, bare to busy, through Ansible over ssh: systemd, cgroup v2, reboot, power cut.
+
+The tests build on each other in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.coracle.engine.tests.integration.registries import (
+    Registry,
+    build_image,
+    running_registry,
+)
+from ansible_collections.coracle.engine.tests.integration.rootfs import write_busybox_rootfs
+from ansible_collections.coracle.engine.tests.system.conftest import Controller
+from ansible_collections.coracle.engine.tests.system.machine import Machine
+
+ROOTFS = "/var/tmp/busybox.tar"
+NAP = {
+    "image": "busybox:test",
+    "network_mode": "none",
+    "command": ["sleep", "infinity"],
+    "stop_signal": "SIGKILL",
+}
+LAYER_SUMS = "cd /var/lib/coracle/layers && find . -type f | sort | xargs md5sum"
+
+
+def start(controller: Controller, name: str, **options: t.Any) -> dict[str, t.Any]:
+    return controller.task("coracle.engine.container", name=name, **{**NAP, **options})
+
+
+def remove(controller: Controller, name: str) -> None:
+    controller.task("coracle.engine.container", name=name, state="absent")
+
+
+def inspect(controller: Controller, name: str) -> dict[str, t.Any]:
+    """Docker's inspect document of one container, read over a connection of its own."""
+    (container,) = controller.task("coracle.engine.container_info", name=[name])["containers"]
+    return t.cast("dict[str, t.Any]", container)
+
+
+def wait_until(what: str, condition: t.Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.5)
+
+
+def wait_until_running(controller: Controller, *names: str) -> None:
+    for name in names:
+        wait_until(f"{name} runs", lambda name=name: inspect(controller, name)["State"]["Running"])
+
+
+@pytest.fixture(scope="module")
+def image(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> str:
+    rootfs = tmp_path_factory.mktemp("rootfs") / "busybox.tar"
+    write_busybox_rootfs(rootfs)
+    controller.task("ansible.builtin.copy", src=str(rootfs), dest=ROOTFS, mode="0644")
+    controller.task("coracle.engine.image", name="busybox:test", source="rootfs", path=ROOTFS, cmd=["sh"])
+    return "busybox:test"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+def test_role_host_has_nothing_more_to_do(controller: Controller) -> None:
+    """The fixture ran it on a bare installation; a second run, and a check, change nothing."""
+    for options in ((), ("--check",)):
+        recap = controller.play([], *options, roles=["coracle.engine.host"], gather_facts=True)
+        assert "changed=0 " in recap
+
+
+def test_image_comes_from_a_registry(
+    controller: Controller, registry: Registry, tmp_path: pathlib.Path, host_address: str
+) -> None:
+    registry.push(build_image(tmp_path / "layout", [{"hello.txt": b"hello"}]), "hello:1")
+    server = f"{host_address}:{registry.host.rpartition(':')[2]}"
+    asked = {"name": f"{server}/hello:1", "insecure_registries": [server]}
+    assert controller.task("coracle.engine.image", **asked)["changed"] is True
+    assert controller.task("coracle.engine.image", **asked)["changed"] is False
+    assert controller.task("coracle.engine.image", **asked, state="absent")["changed"] is True
+
+
+@pytest.mark.usefixtures("image")
+def test_container_outlives_the_login(controller: Controller, machine: Machine) -> None:
+    """KillUserProcesses=yes ends whatever a session leaves behind; a container is not the session's."""
+    assert "KillUserProcesses=yes" in machine.ssh("cat /etc/systemd/logind.conf.d/*")
+    started = start(controller, "nap")
+    pid = started["container"]["State"]["Pid"]
+    assert f"/coracle/{started['container']['Id']}" in machine.ssh(f"cat /proc/{pid}/cgroup")
+
+    again = start(controller, "nap")
+    assert again["changed"] is False
+    assert again["container"]["State"]["Pid"] == pid
+
+
+@pytest.mark.usefixtures("image")
+def test_limits_are_the_kernels(controller: Controller, machine: Machine) -> None:
+    limits = {"memory": "64m", "memory_swap": "64m", "cpus": 0.5, "pids_limit": 20, "cpuset_cpus": "0"}
+    cgroup = f"/sys/fs/cgroup/coracle/{start(controller, 'small', **limits)['container']['Id']}"
+    expected = {
+        "memory.max": str(64 << 20),
+        "memory.swap.max": "0",
+        "cpu.max": "50000 100000",
+        "pids.max": "20",
+        "cpuset.cpus": "0",
+    }
+    assert {file: machine.ssh(f"cat {cgroup}/{file}").strip() for file in expected} == expected
+    remove(controller, "small")
+    assert machine.ssh(f"test -e {cgroup} || echo gone").strip() == "gone"
+
+
+@pytest.mark.usefixtures("image")
+def test_out_of_memory_is_said(controller: Controller) -> None:
+    eat = ["sh", "-c", "a=x; while true; do a=$a$a; done"]
+    start(controller, "greedy", command=eat, memory="16m", memory_swap="16m")
+    wait_until("it has ended", lambda: inspect(controller, "greedy")["State"]["Status"] == "exited")
+    state = inspect(controller, "greedy")["State"]
+    assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
+    remove(controller, "greedy")
+
+
+@pytest.mark.usefixtures("image")
+def test_restart_policy_without_a_daemon(controller: Controller, machine: Machine) -> None:
+    start(controller, "phoenix", restart_policy="always")
+    before = inspect(controller, "phoenix")
+    machine.ssh(f"sudo kill -9 {before['State']['Pid']}")
+    wait_until("it was restarted", lambda: inspect(controller, "phoenix")["RestartCount"] == 1)
+    wait_until_running(controller, "phoenix")
+    after = inspect(controller, "phoenix")
+    assert after["Id"] == before["Id"]
+    assert after["State"]["Pid"] != before["State"]["Pid"]
+
+
+@pytest.mark.usefixtures("image")
+def test_reboot(controller: Controller, machine: Machine) -> None:
+    """What shall run runs again, what the user has stopped stays stopped, the rest says how it ended."""
+    policies = {"comes-back": "unless-stopped", "stays-down": "unless-stopped", "one-off": "no"}
+    for name, policy in policies.items():
+        start(controller, name, restart_policy=policy)
+    controller.task("coracle.engine.container", name="stays-down", state="stopped")
+
+    machine.reboot()
+    wait_until_running(controller, "phoenix", "comes-back")
+    assert inspect(controller, "stays-down")["State"]["Status"] == "exited"
+    one_off = inspect(controller, "one-off")["State"]
+    assert (one_off["Status"], one_off["ExitCode"]) == ("exited", 137)  # an orderly shutdown saw it end
+    assert "coracle" not in machine.ssh("systemctl --failed --no-legend")
+    assert start(controller, "phoenix", restart_policy="always")["changed"] is False
+    assert start(controller, "comes-back", restart_policy="unless-stopped")["changed"] is False
+
+
+@pytest.mark.usefixtures("image")
+def test_power_cut_loses_nothing_that_was_reported(controller: Controller, machine: Machine) -> None:
+    """An image and a running container are reported as done, the plug is pulled: both are whole afterwards."""
+    controller.task("coracle.engine.image", name="second:1", source="rootfs", path=ROOTFS, cmd=["true"])
+    start(controller, "survivor", restart_policy="always")
+    expected = machine.ssh(f"sudo sh -c '{LAYER_SUMS}'")
+    assert len(expected.splitlines()) > 3
+
+    start(controller, "last-word")
+    machine.cut_power()
+    wait_until_running(controller, "survivor")
+    assert inspect(controller, "last-word")["State"]["Status"] == "exited"
+    assert machine.ssh(f"sudo sh -c '{LAYER_SUMS}'") == expected
+    images = controller.task("coracle.engine.image_info")["images"]
+    assert "second:1" in {tag for image in images for tag in image["RepoTags"]}
+    assert start(controller, "survivor", restart_policy="always")["changed"] is False
+
+
+def test_nothing_is_left(controller: Controller, machine: Machine) -> None:
+    for container in controller.task("coracle.engine.container_info")["containers"]:
+        remove(controller, container["Name"].lstrip("/"))
+    for image in controller.task("coracle.engine.image_info")["images"]:
+        controller.task("coracle.engine.image", name=image["Id"], state="absent", force=True)
+    assert machine.ssh("pgrep -a conmon || true") == ""
+    assert machine.ssh("grep coracle /proc/self/mountinfo || true") == ""
+    assert machine.ssh("ls -d /sys/fs/cgroup/coracle/* 2>/dev/null || true") == ""
+    assert machine.ssh("cd /tmp; sudo find /var/lib/coracle/layers /var/lib/coracle/blobs -type f") == ""
+    assert machine.ssh("cd /tmp; sudo find /var/lib/coracle/containers -mindepth 1") == ""
