@@ -163,7 +163,7 @@ def test_reboot(controller: Controller, machine: Machine) -> None:
 
 @pytest.mark.usefixtures("image")
 def test_power_cut_loses_nothing_that_was_reported(controller: Controller, machine: Machine) -> None:
-    """An image and a running container are reported as done, the plug is pulled: both are whole afterwards."""
+    """Reported as done, then the plug is pulled: image and container are whole afterwards."""
     controller.task("coracle.engine.image", name="second:1", source="rootfs", path=ROOTFS, cmd=["true"])
     start(controller, "survivor", restart_policy="always")
     expected = machine.ssh(f"sudo sh -c '{LAYER_SUMS}'")

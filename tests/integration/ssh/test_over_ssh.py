@@ -16,7 +16,7 @@ from ansible_collections.coracle.engine.tests.integration.ssh.hosts import USER,
 
 AS_ROOT = {"ansible_user": "root"}
 THROUGH_SUDO = {"ansible_user": USER, "ansible_become": True}
-Results = t.Dict[str, t.Dict[str, t.Any]]
+Results = t.Mapping[str, t.Any]
 
 
 def _arguments(**arguments: t.Any) -> str:
