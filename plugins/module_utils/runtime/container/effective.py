@@ -20,7 +20,7 @@ from .config import ContainerConfig
 from .values import has_control_characters, parse_signal, parse_user, signal_number
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEFAULT_NETWORK_MODE = "host"
+DEFAULT_NETWORK_MODE = "none"
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_STOP_TIMEOUT = 10
 

@@ -258,7 +258,8 @@ class RestartPolicy(t.NamedTuple):
 
 def parse_restart_policy(value: t.Any, option: str) -> RestartPolicy:
     """`always`, `no` (YAML's `false` too), `unless-stopped`, `on-failure`, `on-failure:3`."""
-    text = "no" if value is False else str(value).strip().lower()
+    text = str(value).strip().lower()
+    text = "no" if text == "false" else text
     name, colon, retries = text.partition(":")
     if name not in _RESTART_POLICIES or (colon and name != "on-failure"):
         raise refuse(
