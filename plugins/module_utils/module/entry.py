@@ -16,7 +16,8 @@ Run = t.Callable[[Engine, dict[str, t.Any], bool], dict[str, t.Any]]
 
 
 def run_module(spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True) -> None:
-    """Call `run(engine, params, check_mode)` and exit with the result it returns (results.py) or with its error.
+    """Call `run(engine, params, check_mode)` and exit with the result it returns (results.py) or with its
+    error.
 
     `warnings` in the result (sentences) become Ansible's; `diff` is passed on only when the user wants it.
     """

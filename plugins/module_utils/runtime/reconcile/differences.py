@@ -10,11 +10,12 @@ LIVE = "live"  # changed without a restart
 RESTART = "restart"  # changed in place, takes effect with the next start
 RECREATE = "recreate"  # needs a new container
 
-HIDDEN = "(hidden)"
-
 
 class Difference(t.NamedTuple):
-    """`before` and `after` are JSON values fit to be shown (secrets hidden already); None means `not set`."""
+    """`before` and `after` are JSON values fit to be shown (secrets hidden already); None means `not set`.
+
+    `how` is what the change needs: LIVE, RESTART or RECREATE.
+    """
 
     field: str
     before: t.Any
@@ -23,28 +24,11 @@ class Difference(t.NamedTuple):
     how: str = RECREATE
 
     def describe(self) -> str:
+        """`memory is 64m, should be 128m`"""
         return self.reason or f"{self.field} is {shown(self.before)}, should be {shown(self.after)}"
 
     def to_json(self) -> dict[str, t.Any]:
         return {**self._asdict(), "reason": self.describe()}
-
-
-def shown(value: t.Any) -> str:
-    """A value in a sentence: short, on one line, `not set` for None."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value:
-        return _shortened(value)
-    import json
-
-    return _shortened(json.dumps(value, sort_keys=True, ensure_ascii=False))
-
-
-def _shortened(text: str, limit: int = 200) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def describe_all(differences: t.Iterable[Difference]) -> str:
@@ -60,3 +44,17 @@ def sides(differences: t.Iterable[Difference]) -> tuple[dict[str, t.Any], dict[s
         before[difference.field] = difference.before
         after[difference.field] = difference.after
     return before, after
+
+
+def shown(value: t.Any, limit: int = 200) -> str:
+    """A value in a sentence: short, on one line, `not set` for None."""
+    if value is None:
+        return "not set"
+    if isinstance(value, str) and value:
+        text = value
+    else:
+        import json
+
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A plan is a list of steps. Planning looks and never changes anything; check mode executes nothing.
 
-A step is a small value with two methods: `describe()` says in one sentence what would be done and why (it becomes
-part of the task's result), `execute()` does it. A step imports its verb when it executes, so that a run that
-changes nothing pays only for looking. Steps name what they act on (a container, an image reference) and look it up
-when they execute: the step before them may have made it.
+A step is a small value with two methods: `describe()` says in one sentence what would be done and why (it
+becomes part of the task's result), `execute()` does it. A step imports its verb when it executes, so that a
+run that changes nothing pays only for looking. Steps name what they act on (a container, an image
+reference) and look it up when they execute: the step before them may have made it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Plan(t.NamedTuple):
         return [step.describe() for step in self.steps]
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:
-        """Run the steps in order and return their facts, merged. The first error ends it; what is done stays."""
+        """Run the steps in order and return their facts, merged. The first error ends it; what is done
+        stays.
+        """
         facts: dict[str, t.Any] = {}
         for step in self.steps:
             facts.update(step.execute(engine) or {})

@@ -1,0 +1,237 @@
+# Copyright (c) The Coracle authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # The options that describe a container: one for each field of ContainerConfig.
+    DOCUMENTATION = r"""
+options:
+  image:
+    description:
+      - The image to run, as a name with tag or digest (V(nginx), V(nginx:1.27),
+        V(registry.example.com/team/app@sha256:…)) or as the ID of an image that is on the target.
+      - When given, the task is the full declaration of the container. Every option that is not given means
+        its default, and a container that differs is replaced. What the image itself brings (environment,
+        labels, user, command, …) is never a difference.
+      - When not given, the container has to exist, only the given options are looked at, and nothing is
+        ever replaced.
+      - The image is the same when its ID is the same. Another name for the same image is recorded without a
+        restart.
+    type: str
+  platform:
+    description:
+      - Platform of the image as C(os[/architecture[/variant]]), for images that exist for several.
+      - The default is the platform of the target.
+    type: str
+  command:
+    description:
+      - Command to run in the container, as a list, or as a string that is split as a shell would split it.
+      - The default, and the meaning of an empty list, is the command of the image.
+    type: raw
+  entrypoint:
+    description:
+      - Program (with its first arguments) that receives the command as its arguments.
+      - The default is the entry point of the image. An empty list runs the command without it.
+    type: list
+    elements: str
+  env:
+    description:
+      - Environment variables of the container. They are added to those of the image.
+      - Values have to be strings. Quote numbers and words that YAML reads as booleans.
+      - Values are not shown in RV(actions), in RV(differences) and in the diff.
+    type: dict
+  env_file:
+    description:
+      - File on the target with environment variables, one C(NAME=value) per line. Lines that begin with
+        C(#) are ignored.
+      - A variable that is also in O(env) has the value from there.
+    type: path
+  labels:
+    description:
+      - Labels of the container. They are added to those of the image.
+    type: dict
+  working_dir:
+    description:
+      - Directory in which the command begins. It is made if it does not exist.
+      - The default is that of the image, or V(/).
+    type: str
+  user:
+    description:
+      - User and optionally group to run as, C(user[:group]), each as a name of the image's own
+        C(/etc/passwd) and C(/etc/group) or as a number.
+      - The default is that of the image, or V(root).
+    type: str
+  groups:
+    description:
+      - Additional groups for the user of the container, as names of the image or as numbers.
+    type: list
+    elements: str
+  hostname:
+    description:
+      - Host name of the container.
+      - The default is the name of the host for O(network_mode=host), else the first 12 digits of the
+        container's ID.
+    type: str
+  tty:
+    description:
+      - Give the container a terminal. Standard output and standard error are one stream then.
+    type: bool
+  interactive:
+    description:
+      - Keep the standard input of the container open.
+    type: bool
+  init:
+    description:
+      - Run a small init process as the first process of the container. It forwards signals and collects
+        dead processes.
+    type: bool
+  stop_signal:
+    description:
+      - Signal that asks the container to end, by name or number.
+      - The default is that of the image, or V(SIGTERM).
+    type: str
+  stop_timeout:
+    description:
+      - Seconds that the container has to end by itself before it is killed.
+      - Without O(image) this is only used for stopping the container in this task and is not looked at
+        otherwise.
+      - The default is V(10).
+    type: int
+  volumes:
+    description:
+      - Directories and files of the host and named volumes to mount, as C(source:target[:modes]).
+      - A source that begins with V(/) is a path of the host. Every other source is the name of a volume,
+        which is made when it does not exist. A target alone is a volume without a name, which is removed
+        together with the container.
+      - 'Modes are a comma-separated list of: V(ro) or V(rw); V(nocopy) (do not fill an empty volume with
+        what the image has there); V(z) and V(Z) (SELinux label); V(noexec), V(nosuid), V(nodev); V(rslave),
+        V(rshared), V(rprivate), V(slave), V(shared), V(private).'
+    type: list
+    elements: str
+  tmpfs:
+    description:
+      - File systems in memory to mount, as C(target[:options]), for example V(/run:size=64m,mode=0755).
+    type: list
+    elements: str
+  read_only:
+    description:
+      - Mount the root file system of the container read-only.
+    type: bool
+  shm_size:
+    description:
+      - Size of C(/dev/shm). Sizes are bytes, or a number with one of the units V(k), V(m), V(g), V(t)
+        (powers of 1024).
+      - The default is V(64m).
+    type: str
+  memory:
+    description:
+      - Memory limit, V(0) for none.
+    type: str
+  memory_swap:
+    description:
+      - Limit for memory and swap together. V(unlimited) or V(-1) allows any amount of swap.
+      - The default is twice O(memory).
+    type: str
+  memory_reservation:
+    description:
+      - Memory that the kernel leaves to the container when the host is short of it.
+    type: str
+  cpus:
+    description:
+      - Processors the container may use at most, for example V(1.5).
+    type: float
+  cpu_period:
+    description:
+      - Length of a period of the processor scheduler in microseconds.
+    type: int
+  cpu_quota:
+    description:
+      - Microseconds of processor time per period.
+    type: int
+  cpu_shares:
+    description:
+      - Weight against other containers when processors are short. Everyone's default is V(1024).
+    type: int
+  cpuset_cpus:
+    description:
+      - Processors the container may run on, for example V(0-3,6).
+    type: str
+  cpuset_mems:
+    description:
+      - Memory nodes (NUMA) the container may use, for example V(0).
+    type: str
+  pids_limit:
+    description:
+      - Limit for processes and threads in the container. V(-1) and V(0) mean no limit.
+    type: int
+  ulimits:
+    description:
+      - Resource limits of the processes, as C(name:soft[:hard]), for example V(nofile:1024:4096).
+    type: list
+    elements: str
+  oom_score_adj:
+    description:
+      - How likely the kernel ends the container when the host is out of memory, from V(-1000) (never) to
+        V(1000).
+    type: int
+  capabilities:
+    description:
+      - Capabilities to add to the default set. V(ALL) adds all.
+    type: list
+    elements: str
+  cap_drop:
+    description:
+      - Capabilities to take out of the default set. V(ALL) takes all, except those in O(capabilities).
+    type: list
+    elements: str
+  privileged:
+    description:
+      - Give the container all capabilities and all devices of the host, without seccomp and masked paths.
+    type: bool
+  security_opts:
+    description:
+      - 'Security options: V(no-new-privileges), V(seccomp=unconfined), V(seccomp=/path/of/profile.json),
+        V(apparmor=profile), V(label=disable), V(mask=/path), V(unmask=/path).'
+      - The default is the seccomp profile of the engine. A container is never unconfined unless asked for.
+    type: list
+    elements: str
+  devices:
+    description:
+      - Devices of the host, as C(path[:path in the container[:permissions]]), for example
+        V(/dev/fuse:/dev/fuse:rwm).
+    type: list
+    elements: str
+  network_mode:
+    description:
+      - V(host) shares the network of the host, V(none) gives the container only a loopback interface.
+      - The default is V(none).
+    type: str
+    choices:
+      - host
+      - none
+  runtime:
+    description:
+      - The OCI runtime, V(crun), V(runc), or the absolute path of another one.
+      - The default is V(crun).
+    type: str
+  restart_policy:
+    description:
+      - 'What happens when the container ends by itself: V(no), V(on-failure) (also V(on-failure:N) with at
+        most N attempts), V(always), V(unless-stopped).'
+      - Restarts are delayed by 100 ms, twice as much each time, up to a minute. A container that was up for
+        10 seconds begins anew.
+      - A container that was stopped by a task stays stopped.
+      - The default is V(no).
+    type: str
+  restart_retries:
+    description:
+      - How many attempts O(restart_policy=on-failure) makes. V(0) means any number.
+    type: int
+  auto_remove:
+    description:
+      - Remove the container when it has ended.
+    type: bool
+"""

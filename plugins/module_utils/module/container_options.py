@@ -1,0 +1,156 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of `container`: those that describe a container (rows of the option table) and those that say
+what to do.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..runtime.container.config import ContainerConfig
+from ..runtime.container.values import parse_container_name, parse_seconds, parse_signal
+from ..runtime.errors import doing
+from ..runtime.reconcile.container import Request
+from ..runtime.reconcile.container_fields import FIELDS, described
+from .argspec import ArgumentSpec
+
+_PULL_POLICIES = ("missing", "always", "never", "newer")
+_LIST = {"type": "list", "elements": "str"}
+
+DESCRIPTION = ArgumentSpec(
+    {
+        "image": {"type": "str"},
+        "platform": {"type": "str"},
+        "command": {"type": "raw"},
+        "entrypoint": _LIST,
+        "env": {"type": "dict"},
+        "env_file": {"type": "path"},
+        "labels": {"type": "dict"},
+        "working_dir": {"type": "str"},
+        "user": {"type": "str"},
+        "groups": _LIST,
+        "hostname": {"type": "str"},
+        "tty": {"type": "bool"},
+        "interactive": {"type": "bool"},
+        "init": {"type": "bool"},
+        "stop_signal": {"type": "str"},
+        "stop_timeout": {"type": "int"},
+        "volumes": _LIST,
+        "tmpfs": _LIST,
+        "read_only": {"type": "bool"},
+        "shm_size": {"type": "str"},
+        "memory": {"type": "str"},
+        "memory_swap": {"type": "str"},
+        "memory_reservation": {"type": "str"},
+        "cpus": {"type": "float"},
+        "cpu_period": {"type": "int"},
+        "cpu_quota": {"type": "int"},
+        "cpu_shares": {"type": "int"},
+        "cpuset_cpus": {"type": "str"},
+        "cpuset_mems": {"type": "str"},
+        "pids_limit": {"type": "int"},
+        "ulimits": _LIST,
+        "oom_score_adj": {"type": "int"},
+        "capabilities": _LIST,
+        "cap_drop": _LIST,
+        "privileged": {"type": "bool"},
+        "security_opts": _LIST,
+        "devices": _LIST,
+        "network_mode": {"type": "str", "choices": ["host", "none"]},
+        "runtime": {"type": "str"},
+        "restart_policy": {"type": "str"},
+        "restart_retries": {"type": "int"},
+        "auto_remove": {"type": "bool"},
+    }
+)
+
+CONTROL = ArgumentSpec(
+    {
+        "name": {"type": "str", "required": True},
+        "state": {
+            "type": "str",
+            "default": "started",
+            "choices": ["absent", "present", "started", "stopped"],
+        },
+        "pull": {"type": "raw", "default": "missing", "choices": [*_PULL_POLICIES, True, False]},
+        "new_name": {"type": "str"},
+        "restart": {"type": "bool", "default": False},
+        "recreate": {"type": "bool", "default": False},
+        "paused": {"type": "bool"},
+        "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
+        "kill_signal": {"type": "str"},
+        "detach": {"type": "bool", "default": True},
+        "cleanup": {"type": "bool", "default": False},
+    }
+)
+
+
+def read_description(params: dict[str, t.Any]) -> ContainerConfig:
+    """What the task says about the container, in normal form. InvalidInput names the option that is wrong."""
+    if params["state"] == "absent":
+        return _what_removal_needs(params)
+    options = {**params, "env": _environment(params)}
+    with doing(f"container {params['name']}"):
+        config = described(options)
+        config.image = _image_name(params["image"])
+        config.platform = _platform(params["platform"])
+    return config
+
+
+def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
+    """What the task wants done; `registry` are the options for pulling."""
+    given = [field.name for field in FIELDS if params[field.name] is not None]
+    given += ["env"] if params["env_file"] else []
+    given += ["platform"] if params["platform"] else []
+    return Request(
+        name=parse_container_name(params["name"], "name"),
+        state=params["state"],
+        given=frozenset(given),
+        new_name=parse_container_name(params["new_name"], "new_name") if params["new_name"] else None,
+        restart=params["restart"],
+        recreate=params["recreate"],
+        paused=params["paused"],
+        force_kill=params["force_kill"],
+        kill_signal=parse_signal(params["kill_signal"], "kill_signal") if params["kill_signal"] else None,
+        detach=params["detach"],
+        cleanup=params["cleanup"],
+        pull={True: "always", False: "missing"}.get(params["pull"], params["pull"]),
+        registry=registry,
+    )
+
+
+def _what_removal_needs(params: dict[str, t.Any]) -> ContainerConfig:
+    """`state: absent` looks at nothing but how to stop: a task may keep its whole description."""
+    timeout = params["stop_timeout"]
+    return ContainerConfig(stop_timeout=None if timeout is None else parse_seconds(timeout, "stop_timeout"))
+
+
+def _image_name(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from ..runtime.content.images import full_id
+    from ..runtime.oci.reference import is_image_id, parse_reference
+
+    return full_id(text) if is_image_id(text) else parse_reference(text).canonical
+
+
+def _platform(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from ..runtime.oci.platforms import parse_platform
+
+    return str(parse_platform(text))
+
+
+def _environment(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """`env` over what is in `env_file`, a file on the target."""
+    path, env = params["env_file"], params["env"]
+    if path is None:
+        return env
+    from ..runtime.container.environment_values import parse_env_file
+    from ..runtime.linux.files import read_bounded
+
+    with doing("read env_file"):
+        content = read_bounded(path, 1 << 20)
+    return {**parse_env_file(content, path), **(env or {})}

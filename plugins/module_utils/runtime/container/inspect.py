@@ -1,0 +1,195 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A container in the shape of `docker inspect`, so that the filters and templates people have keep working.
+
+A pure function of record, status and paths. Source of the shape: Docker Engine API 1.47, `GET
+/containers/{id}/json`. Keys that describe what this engine does not have are left out, except where
+templates commonly reach into them.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..errors import CoracleError
+from ..paths import Paths
+from .effective import Effective, VolumeMount, effective
+from .records import ContainerRecord
+from .status import Status
+
+NEVER = "0001-01-01T00:00:00Z"
+"""Docker's word for a time that has not come."""
+
+
+def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, t.Any]:
+    """A record with the id `` is a container that is yet to be made: it has no paths, and perhaps no image
+    yet.
+    """
+    try:
+        whole: Effective | None = effective(record.config, record.image, record.id)
+    except CoracleError:
+        whole = None  # only of a container that is yet to be made: its image is not here
+    directory = paths.container(record.id) if record.id else ""
+    arguments = whole.arguments if whole else list(record.config.command or ())
+    return {
+        "Id": record.id,
+        "Created": record.created or NEVER,
+        "Path": arguments[0] if arguments else "",
+        "Args": arguments[1:],
+        "State": _state(status),
+        "Image": record.image_id,
+        "ResolvConfPath": _below(directory, "resolv.conf"),
+        "HostnamePath": _below(directory, "hostname"),
+        "HostsPath": _below(directory, "hosts"),
+        "LogPath": _below(directory, "ctr.log"),
+        "Name": f"/{record.name}",
+        "RestartCount": record.state.restart_count,
+        "Driver": "overlay",
+        "Platform": record.image.os,
+        "HostConfig": _host_config(paths, record, whole),
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": {
+                "MergedDir": _below(directory, "rootfs"),
+                "UpperDir": _below(directory, "upper"),
+                "WorkDir": _below(directory, "work"),
+            },
+        },
+        "Mounts": [_mount(paths, volume) for volume in whole.volumes] if whole else [],
+        "Config": _config(record, whole),
+        "NetworkSettings": {
+            "Ports": {},
+            "Networks": {whole.network_mode if whole else record.config.network_mode or "none": {}},
+        },
+    }
+
+
+def _below(directory: str, name: str) -> str:
+    return os.path.join(directory, name) if directory else ""
+
+
+def _state(status: Status) -> dict[str, t.Any]:
+    return {
+        "Status": status.status,
+        "Running": status.status in ("running", "paused", "restarting"),
+        "Paused": status.status == "paused",
+        "Restarting": status.status == "restarting",
+        "OOMKilled": status.oom_killed,
+        "Dead": False,
+        "Pid": status.pid,
+        "ExitCode": status.exit_code,
+        "Error": status.error,
+        "StartedAt": status.started_at or NEVER,
+        "FinishedAt": status.finished_at or NEVER,
+    }
+
+
+def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any]:
+    """What runs inside: the image's part and what was asked for, merged."""
+    config, image = record.config, record.image
+    return {
+        "Hostname": whole.hostname if whole else config.hostname or "",
+        "Domainname": "",
+        "User": whole.user if whole else config.user or "",
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "ExposedPorts": {port: {} for port in image.exposed_ports},
+        "Tty": bool(config.tty),
+        "OpenStdin": bool(config.interactive),
+        "StdinOnce": False,
+        "Env": [f"{name}={value}" for name, value in _environment(record, whole).items()],
+        "Cmd": config.command or ([] if config.entrypoint else list(image.cmd)),
+        "Image": record.image_name,
+        "Volumes": {path: {} for path in image.volumes} or None,
+        "WorkingDir": whole.working_dir if whole else config.working_dir or "",
+        "Entrypoint": list(image.entrypoint) or None if config.entrypoint is None else config.entrypoint,
+        "Labels": {**image.labels, **(config.labels or {})},
+        "StopSignal": config.stop_signal or image.stop_signal or "SIGTERM",
+        "StopTimeout": whole.stop_timeout if whole else config.stop_timeout,
+        "Healthcheck": image.healthcheck,
+    }
+
+
+def _environment(record: ContainerRecord, whole: Effective | None) -> dict[str, str]:
+    """Without HOSTNAME and TERM where only the engine gives them, as Docker shows it."""
+    environment = dict(whole.environment if whole else record.config.env or {})
+    given = {*(record.config.env or ()), *(entry.partition("=")[0] for entry in record.image.env)}
+    for name in ("HOSTNAME", "TERM"):
+        if name not in given:
+            environment.pop(name, None)
+    return environment
+
+
+def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any]:
+    """What was asked of the host. Docker's spellings: 0 and empty are `no limit`, -1 is unlimited."""
+    config = record.config
+    return {
+        "Binds": [_bind(volume) for volume in whole.volumes if not volume.anonymous] if whole else [],
+        "LogConfig": {"Type": "k8s-file", "Config": {}},
+        "NetworkMode": whole.network_mode if whole else config.network_mode or "none",
+        "PortBindings": {},
+        "RestartPolicy": {
+            "Name": config.restart_policy or "no",
+            "MaximumRetryCount": config.restart_retries or 0,
+        },
+        "AutoRemove": bool(config.auto_remove),
+        "CapAdd": config.capabilities,
+        "CapDrop": config.cap_drop,
+        "GroupAdd": config.groups,
+        "OomScoreAdj": config.oom_score_adj or 0,
+        "Privileged": bool(config.privileged),
+        "ReadonlyRootfs": bool(config.read_only),
+        "SecurityOpt": config.security_opts,
+        "Tmpfs": config.tmpfs or {},
+        "ShmSize": config.shm_size or 64 * 1024**2,
+        "Runtime": config.runtime or "crun",
+        "CgroupParent": paths.cgroup_parent,
+        "Memory": config.memory or 0,
+        "MemorySwap": config.memory_swap or 2 * (config.memory or 0),
+        "MemoryReservation": config.memory_reservation or 0,
+        "NanoCpus": round((config.cpus or 0) * 10**9),
+        "CpuShares": config.cpu_shares or 0,
+        "CpuPeriod": config.cpu_period or 0,
+        "CpuQuota": config.cpu_quota or 0,
+        "CpusetCpus": config.cpuset_cpus or "",
+        "CpusetMems": config.cpuset_mems or "",
+        "PidsLimit": config.pids_limit,
+        "Ulimits": [
+            {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]}
+            for limit in config.ulimits or ()
+        ],
+        "Devices": [
+            {
+                "PathOnHost": device["path_on_host"],
+                "PathInContainer": device["path_in_container"],
+                "CgroupPermissions": device["permissions"],
+            }
+            for device in config.devices or ()
+        ],
+        "Init": bool(config.init),
+    }
+
+
+def _bind(volume: VolumeMount) -> str:
+    return ":".join(part for part in (volume.source, volume.target, _mode(volume)) if part)
+
+
+def _mode(volume: VolumeMount) -> str:
+    return ",".join([*(["ro"] if volume.read_only else []), *volume.options])
+
+
+def _mount(paths: Paths, volume: VolumeMount) -> dict[str, t.Any]:
+    named = {"Name": volume.source, "Driver": "local"} if volume.type == "volume" else {}
+    source = os.path.join(paths.volumes, volume.source, "_data") if named else volume.source
+    propagation = [word for word in volume.options if word.endswith(("shared", "slave", "private"))]
+    return {
+        "Type": volume.type,
+        **named,
+        "Source": source,
+        "Destination": volume.target,
+        "Mode": _mode(volume),
+        "RW": not volume.read_only,
+        "Propagation": propagation[0] if propagation else ("" if named else "rprivate"),
+    }

@@ -1,0 +1,403 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The plan for one container: what is there, what is wanted, and the steps between.
+
+    image given      the description is complete: what differs is changed in place where the option allows it,
+                     else by a replacement; what is not given means its default
+    image not given  the container has to be there; only what is given is looked at; nothing is ever replaced
+    state            present: there, neither started nor stopped; started; stopped; absent
+
+`Sight` looks at the host, the plan itself is pure. Every step is added together with what it will have made
+true, so that the facts of check mode cannot say anything else than what the steps would do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..container.config import ContainerConfig
+from ..container.contradictions import check_config
+from ..container.records import READY, ContainerRecord, find_container, list_hidden
+from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
+from ..errors import Conflict, InvalidInput, NotFound
+from ..oci.image_config import ImageConfig
+from .container_fields import differences
+from .differences import LIVE, RECREATE, Difference, describe_all
+from .steps import Plan, Step
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..operations.resolve_image import ResolvedImage
+    from .container_steps import Ending, ImageChoice
+
+RUNNING = ("running", "paused", "restarting")
+
+
+class Request(t.NamedTuple):
+    """What a task wants done, besides the description: the control options of `container`, in normal form.
+
+    `given` are the names of the describing options that the task gives at all. `registry` is a
+    RegistryOptions.
+    """
+
+    name: str
+    state: str = "started"
+    given: frozenset[str] = frozenset()
+    new_name: str | None = None
+    restart: bool = False
+    recreate: bool = False
+    paused: bool | None = None
+    force_kill: bool = False
+    kill_signal: str | None = None
+    detach: bool = True
+    cleanup: bool = False
+    pull: str = "missing"
+    registry: t.Any = None
+
+
+class Outlook(t.NamedTuple):
+    """A container as it is or is going to be. A container that is yet to be made has no id: ``."""
+
+    record: ContainerRecord
+    status: Status
+
+    @property
+    def running(self) -> bool:
+        return self.status.status in RUNNING
+
+
+class Planned(t.NamedTuple):
+    plan: Plan
+    before: Outlook | None
+    after: Outlook | None
+    warnings: tuple[str, ...] = ()
+
+
+class Sight:
+    """What a plan looks at."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def container(self, name: str) -> Outlook | None:
+        """By exact name or full id."""
+        record = find_container(self.engine.records, name)
+        return Outlook(record, observe(self.engine, record)) if record else None
+
+    def replacement_of(self, container_id: str) -> ContainerRecord | None:
+        """What an interrupted task has made to replace the container, and has not switched in."""
+        for record in list_hidden(self.engine.records):
+            if record.state.replaces and record.state.replaces.container_id == container_id:
+                return record
+        return None
+
+    def image(self, asked: ContainerConfig, request: Request) -> ResolvedImage:
+        from ..operations.resolve_image import resolve_image
+
+        return resolve_image(
+            self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
+        )
+
+
+def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Planned:
+    """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
+    check_request(asked, request)
+    sketch = _Sketch(sight, asked, request)
+    sketch.find()
+    sketch.finish_interrupted_work()
+    sketch.rename()
+    if request.state == "absent":
+        sketch.make_absent()
+        return sketch.finished()
+    if asked.image:
+        sketch.make_as_declared()
+    else:
+        sketch.change_in_place()
+    sketch.bring_into_state()
+    sketch.pause_or_resume()
+    return sketch.finished()
+
+
+def check_request(asked: ContainerConfig, request: Request) -> None:
+    """Control options that contradict each other, the state, or the rule that only a whole declaration
+    replaces.
+    """
+    state, attached = request.state, not request.detach
+    needs = (
+        (request.restart and (state != "started" or attached), "restart: true", "state: started, detached"),
+        (
+            bool(request.paused) and (state in ("absent", "stopped") or attached),
+            "paused: true",
+            "state: started",
+        ),
+        (attached and state != "started", "detach: false", "state: started"),
+        (request.cleanup and not attached, "cleanup: true", "detach: false"),
+        (bool(request.kill_signal) and not request.force_kill, "kill_signal", "force_kill: true"),
+        (bool(request.new_name) and state == "absent", "new_name", "another state than absent"),
+        (
+            request.recreate and (state == "absent" or not asked.image),
+            "recreate: true",
+            "image, and not state: absent",
+        ),
+    )
+    for wrong, option, needed in needs:
+        if wrong:
+            raise InvalidInput(f"container {request.name}: {option} needs {needed}")
+
+
+class _Sketch:
+    """A plan under way: the steps so far, and what the container will be when they are done (`now`)."""
+
+    def __init__(self, sight: Sight, asked: ContainerConfig, request: Request) -> None:
+        self.sight = sight
+        self.request = request
+        self.remove_after = not request.detach and bool(request.cleanup or asked.auto_remove)
+        # A one-shot container is removed by its task, which wants to look at it first.
+        self.asked = dataclasses.replace(asked, auto_remove=None) if self.remove_after else asked
+        self.name = request.name
+        self.before: Outlook | None = None
+        self.now: Outlook | None = None
+        self.steps: list[Step] = []
+        self.differences: list[Difference] = []
+        self.warnings: list[str] = []
+        self.fresh = False  # made by this plan: it goes again if it does not start
+        self.replaced = False
+
+    def finished(self) -> Planned:
+        return Planned(Plan(self.steps, self.differences), self.before, self.now, tuple(self.warnings))
+
+    @property
+    def image_name(self) -> str:
+        return str(self.asked.image)
+
+    def _add(self, step: Step, after: Outlook | None) -> None:
+        self.steps.append(step)
+        self.now = after
+
+    # What is there
+
+    def find(self) -> None:
+        """By `name`, or by `new_name` where an earlier run has renamed it already."""
+        old = self.sight.container(self.request.name)
+        new = self.sight.container(self.request.new_name) if self.request.new_name else None
+        if old and new and old.record.id != new.record.id:
+            raise Conflict(
+                f"rename container {self.request.name}: the name {self.request.new_name} is taken",
+                "remove the other container first, or choose another name",
+            )
+        self.before = self.now = old or new
+        self.name = self.now.record.name if self.now else self.request.new_name or self.request.name
+
+    def finish_interrupted_work(self) -> None:
+        """A killed task leaves a container half replaced, half made or half removed; a killed conmon,
+        without guard.
+        """
+        if self.now is None:
+            return
+        replacement = self.sight.replacement_of(self.now.record.id)
+        if replacement is not None:
+            self._undo(replacement, self.now)
+        if self.now.record.state.phase != READY:
+            self._repair(self.now.record, "an interrupted task left it unfinished", None)
+        elif self.now.status.alive and self.now.status.error.startswith(CONMON_KILLED):
+            ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
+            self._repair(self.now.record, f"its {CONMON_KILLED}", self.now._replace(status=ended))
+
+    def _undo(self, replacement: ContainerRecord, old: Outlook) -> None:
+        from .container_steps import RepairReplacement
+
+        running = bool(replacement.state.replaces and replacement.state.replaces.was_running)
+        status = Status("running") if running and not old.status.alive else old.status
+        self._add(RepairReplacement(replacement.id, self.name, running), old._replace(status=status))
+
+    def _repair(self, record: ContainerRecord, reason: str, after: Outlook | None) -> None:
+        from .container_steps import RepairContainer
+
+        self._add(RepairContainer(record.id, self.name, reason), after)
+
+    def rename(self) -> None:
+        found, new_name = self.now, self.request.new_name
+        if found is None or new_name is None or found.record.name == new_name:
+            return
+        from .container_steps import RenameContainer
+
+        self.name = new_name
+        self.differences.append(Difference("name", found.record.name, new_name, how=LIVE))
+        step = RenameContainer(found.record.id, found.record.name, new_name)
+        self._add(step, found._replace(record=dataclasses.replace(found.record, name=new_name)))
+
+    # What is wanted
+
+    def make_absent(self) -> None:
+        if self.now is None:
+            return
+        from .container_steps import RemoveContainer
+
+        if self.now.running:
+            self._stop(self.now)
+        self._add(RemoveContainer(self.name), None)
+
+    def make_as_declared(self) -> None:
+        """With an image: the description is complete."""
+        check_config(self.asked)
+        image = self.sight.image(self.asked, self.request)
+        self.warnings += [image.warning] if image.warning else []
+        if image.must_pull:
+            self._pull(image)
+        if self.now is None:
+            self._create(image)
+            return
+        record = self.now.record
+        found = [*_image_differences(record, image, self.image_name), *differences(record.config, self.asked)]
+        self.differences += found
+        if self.request.recreate or any(difference.how == RECREATE for difference in found):
+            self._replace(self.now, image, describe_all(found) or "recreate is true")
+        elif found:
+            self._update(self.now, self.asked, self.image_name, found)
+
+    def change_in_place(self) -> None:
+        """Without an image: only what is given counts, and nothing is replaced for it."""
+        if self.now is None:
+            raise NotFound(f"container {self.name} does not exist", "give image to have it created")
+        record, given = self.now.record, self.request.given.difference(("stop_timeout",))
+        found = differences(record.config, self.asked, given)
+        costly = [difference for difference in found if difference.how == RECREATE]
+        if costly or "platform" in given:
+            raise InvalidInput(
+                f"container {self.name}: {describe_all(costly) or 'platform is given'}: that needs a new container",
+                "give image, and everything else that the container shall have, to have it replaced",
+            )
+        if found:
+            changes = {difference.field: getattr(self.asked, difference.field) for difference in found}
+            config = dataclasses.replace(record.config, **changes)
+            check_config(config)
+            self.differences += found
+            self._update(self.now, config, record.image_name, found)
+
+    def bring_into_state(self) -> None:
+        found = t.cast(Outlook, self.now)
+        if not self.request.detach:
+            self._run_to_end(found)
+        elif self.request.state == "stopped" and found.running:
+            self._stop(found)
+        elif self.request.state == "started" and not found.running:
+            self._start(found)
+        elif self.request.restart and not self.replaced:
+            self._restart(found)
+
+    def pause_or_resume(self) -> None:
+        found, paused = self.now, self.request.paused
+        if found is None or paused is None:
+            return
+        from .container_steps import PauseContainer, ResumeContainer
+
+        if paused and found.status.status == "running":
+            self._add(
+                PauseContainer(self.name), found._replace(status=found.status._replace(status="paused"))
+            )
+        elif not paused and found.status.status == "paused":
+            self._add(
+                ResumeContainer(self.name), found._replace(status=found.status._replace(status="running"))
+            )
+
+    # Steps, each with what it will have made true
+
+    def _pull(self, image: ResolvedImage) -> None:
+        from .image import PullImage
+
+        self._add(
+            PullImage(image.reference, self.asked.platform, self.request.registry, image.reason), self.now
+        )
+
+    def _create(self, image: ResolvedImage) -> None:
+        from .container_steps import CreateContainer
+
+        self.fresh = True
+        step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
+        self._add(step, Outlook(self._record_to_come(image), Status("created")))
+
+    def _replace(self, old: Outlook, image: ResolvedImage, reason: str) -> None:
+        """In state `present` the new container runs if the old one did."""
+        from .container_steps import ReplaceContainer
+
+        self.replaced = True
+        run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
+        choice = _choice(image, self.image_name)
+        step = ReplaceContainer(
+            old.record.id, self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason
+        )
+        self._add(step, Outlook(self._record_to_come(image), Status("running" if run else "created")))
+
+    def _record_to_come(self, image: ResolvedImage) -> ContainerRecord:
+        """Of an image that is yet to be pulled, only the name is known."""
+        here = None if image.must_pull else image.record
+        return ContainerRecord(
+            id="",
+            name=self.name,
+            image_id=here.id if here else "",
+            image_name=self.image_name,
+            image=here.image_config if here else ImageConfig(),
+            config=self.asked,
+            created="",
+        )
+
+    def _update(
+        self, old: Outlook, config: ContainerConfig, image_name: str, found: list[Difference]
+    ) -> None:
+        from .container_steps import UpdateContainer
+
+        step = UpdateContainer(old.record.id, self.name, config, image_name, describe_all(found))
+        record = dataclasses.replace(old.record, config=config, image_name=image_name)
+        self._add(step, old._replace(record=record))
+
+    def _start(self, found: Outlook) -> None:
+        from .container_steps import StartContainer
+
+        step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
+        self._add(step, found._replace(status=Status("running")))
+
+    def _restart(self, found: Outlook) -> None:
+        from .container_steps import RestartContainer
+
+        step = RestartContainer(found.record.id, self.name, self._ending())
+        self._add(step, found._replace(status=Status("running")))
+
+    def _stop(self, found: Outlook) -> None:
+        from .container_steps import StopContainer
+
+        step = StopContainer(found.record.id, self.name, self._ending())
+        self._add(step, found._replace(status=Status("exited", started_at=found.status.started_at)))
+
+    def _run_to_end(self, found: Outlook) -> None:
+        from .container_steps import RemoveContainer, RunContainer
+
+        step = RunContainer(self.name, self.fresh, found.running)
+        self._add(step, found._replace(status=Status("exited")))
+        if self.remove_after:
+            self._add(RemoveContainer(self.name, "it has ended"), None)
+
+    def _ending(self) -> Ending:
+        """How the container is stopped, where the task says something about it."""
+        from .container_steps import Ending
+
+        signal = (self.request.kill_signal or "SIGKILL") if self.request.force_kill else None
+        return Ending(signal, self.asked.stop_timeout)
+
+
+def _choice(image: ResolvedImage, name: str) -> ImageChoice:
+    from .container_steps import ImageChoice
+
+    return ImageChoice(name, None if image.must_pull or image.record is None else image.record.id)
+
+
+def _image_differences(record: ContainerRecord, image: ResolvedImage, name: str) -> list[Difference]:
+    """Images are the same when their ids are. A new name for the same image is only written down."""
+    new_id = "" if image.must_pull or image.record is None else image.record.id
+    if new_id == record.image_id and name == record.image_name:
+        return []
+    before, after = f"{record.image_name} ({record.image_id})", f"{name} ({new_id or 'to be pulled'})"
+    if new_id == record.image_id:
+        return [Difference("image", before, after, f"image is called {name} now", LIVE)]
+    changed = f"image {name} has changed" if name == record.image_name else ""
+    return [Difference("image", before, after, changed or f"image is {record.image_name}, should be {name}")]

@@ -1,0 +1,155 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The option table: one row for each option that describes a container.
+
+A row says how the option is read, how two values of it compare, what not giving it means, and what a change
+needs. Rows have the names of the options of `container` and of the fields of `ContainerConfig`; a unit test
+holds them together with the documentation. Adding an option is a row here, a field there, an argument, a
+paragraph, and its line in `spec_*`.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.config import ContainerConfig
+from ..errors import InvalidInput
+from .differences import LIVE, RECREATE
+
+if t.TYPE_CHECKING:
+    from ..container.values import RestartPolicy
+    from .differences import Difference
+
+VALUE, SIZE, LIST, SET, MAP, SECRETS = "value", "size", "list", "set", "map", "secrets"
+"""Kinds: how differences are told. Normal forms are sorted where order means nothing, so all of them
+compare with `==`.
+"""
+
+Parser = t.Callable[[t.Any, str], t.Any]
+
+
+class Field(t.NamedTuple):
+    """`parser` is the name of a function of container/values.py or, after a dot, of `<prefix>_values.py`.
+
+    `default` is what not asking means. None: nothing, or whatever the image brings.
+    """
+
+    name: str
+    parser: str
+    kind: str = VALUE
+    default: t.Any = None
+    change: str = RECREATE
+
+    def parse(self, value: t.Any) -> t.Any:
+        """The normal form of what somebody wrote; InvalidInput names the option."""
+        return _parser(self.parser)(value, self.name)
+
+    def value_in(self, config: ContainerConfig) -> t.Any:
+        value = getattr(config, self.name)
+        return self.default if value is None else value
+
+
+FIELDS = (
+    Field("command", "parse_command", LIST),
+    Field("entrypoint", "parse_entrypoint", LIST),
+    Field("env", "environment.parse_env", SECRETS, default={}),
+    Field("labels", "environment.parse_labels", MAP, default={}, change=LIVE),
+    Field("working_dir", "mount.parse_working_dir"),
+    Field("user", "parse_user"),
+    Field("groups", "parse_groups", SET, default=[]),
+    Field("hostname", "parse_hostname"),
+    Field("tty", "parse_boolean", default=False),
+    Field("interactive", "parse_boolean", default=False),
+    Field("init", "parse_boolean", default=False),
+    Field("stop_signal", "parse_signal", change=LIVE),
+    Field("stop_timeout", "parse_seconds", default=10, change=LIVE),
+    Field("volumes", "mount.parse_volumes", SET, default=[]),
+    Field("tmpfs", "mount.parse_tmpfs", MAP, default={}),
+    Field("read_only", "parse_boolean", default=False),
+    Field("shm_size", "parse_shm_size", SIZE, default=64 * 1024**2),
+    Field("memory", "parse_memory", SIZE),
+    Field("memory_swap", "parse_memory_swap", SIZE),
+    Field("memory_reservation", "parse_memory", SIZE),
+    Field("cpus", "parse_cpus"),
+    Field("cpu_period", "parse_cpu_period"),
+    Field("cpu_quota", "parse_cpu_quota"),
+    Field("cpu_shares", "parse_cpu_shares"),
+    Field("cpuset_cpus", "parse_cpuset"),
+    Field("cpuset_mems", "parse_cpuset"),
+    Field("pids_limit", "parse_pids_limit", default=-1),
+    Field("ulimits", "parse_ulimits", SET, default=[]),
+    Field("oom_score_adj", "parse_oom_score_adj", default=0),
+    Field("capabilities", "security.parse_capabilities", SET, default=[]),
+    Field("cap_drop", "security.parse_capabilities", SET, default=[]),
+    Field("privileged", "parse_boolean", default=False),
+    Field("security_opts", "security.parse_security_opts", SET, default=[]),
+    Field("devices", "mount.parse_devices", SET, default=[]),
+    Field("network_mode", "parse_network_mode", default="none"),
+    Field("runtime", "parse_runtime", default="crun"),
+    Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
+    Field("restart_retries", "parse_restart_retries", change=LIVE),
+    Field("auto_remove", "parse_boolean", default=False),
+)
+"""All but `image` and `platform`: these two choose an image, and images compare by id
+(reconcile/container.py).
+"""
+
+
+def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
+    """What was asked for, in normal form, from options as they are written; None and missing ones are not
+    asked.
+    """
+    config = ContainerConfig()
+    for field in FIELDS:
+        if options.get(field.name) is not None:
+            setattr(config, field.name, field.parse(options[field.name]))
+    _split_restart_policy(config)
+    return config
+
+
+def _split_restart_policy(config: ContainerConfig) -> None:
+    """`on-failure:3` is two options in one word."""
+    if config.restart_policy is None:
+        return
+    policy, retries = t.cast("RestartPolicy", config.restart_policy)
+    if retries is not None and config.restart_retries not in (None, retries):
+        raise InvalidInput(
+            f"restart_policy says {retries} retries, restart_retries says {config.restart_retries}",
+            "keep one of them",
+        )
+    config.restart_policy = policy
+    config.restart_retries = config.restart_retries if retries is None else retries
+
+
+def differences(
+    then: ContainerConfig, now: ContainerConfig, only: t.Container[str] | None = None
+) -> list[Difference]:
+    """Rows in which two descriptions mean different things, in the order of the table; of the rows in
+    `only`.
+    """
+    rows = [
+        field
+        for field in FIELDS
+        if (only is None or field.name in only) and field.value_in(then) != field.value_in(now)
+    ]
+    if not rows:
+        return []
+    from .field_differences import difference_of
+
+    return [difference_of(row, row.value_in(then), row.value_in(now)) for row in rows]
+
+
+def _parser(name: str) -> Parser:
+    """Parsers are looked for when they are needed: most tasks give few options."""
+    family, _dot, function = name.rpartition(".")
+    module: t.Any
+    if family == "mount":
+        from ..container import mount_values as module
+    elif family == "environment":
+        from ..container import environment_values as module
+    elif family == "security":
+        from ..container import security_values as module
+    else:
+        from ..container import values as module
+    parser: Parser = getattr(module, function)
+    return parser

@@ -1,0 +1,301 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The steps of a plan for one container: what each says, and which verb it calls.
+
+A step knows the container by its id where it exists when the plan is made, else by the name it will have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..errors import CoracleError, NotFound, collecting
+from .steps import Step
+
+if t.TYPE_CHECKING:
+    from ..container.config import ContainerConfig
+    from ..container.records import ContainerRecord
+    from ..content.images import ImageRecord
+    from ..engine import Engine
+
+OUTPUT_LIMIT = 1 << 20
+"""Bytes of output that a one-shot container may put into a task's result."""
+
+
+class ImageChoice(t.NamedTuple):
+    """The image to use: by id, or by name (canonical) where a step before this one pulls it."""
+
+    name: str
+    id: str | None
+
+
+class Ending(t.NamedTuple):
+    """How to end a container where the task says so. None: the container's own stop signal and timeout."""
+
+    signal: str | None = None
+    timeout: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CreateContainer(Step):
+    name: str
+    config: ContainerConfig
+    image: ImageChoice
+
+    def describe(self) -> str:
+        return f"create container {self.name} from {self.image.name}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.create_container import create_container
+
+        create_container(engine, self.name, self.config, chosen_image(engine, self.image), self.image.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplaceContainer(Step):
+    container_id: str
+    name: str
+    config: ContainerConfig
+    image: ImageChoice
+    run: bool
+    ending: Ending
+    reason: str
+
+    def describe(self) -> str:
+        return f"recreate container {self.name}: {self.reason}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.replace_container import replace_container
+
+        image = chosen_image(engine, self.image)
+        replace_container(
+            engine,
+            self.container_id,
+            self.config,
+            image,
+            self.image.name,
+            run=self.run,
+            **self.ending._asdict(),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdateContainer(Step):
+    container_id: str
+    name: str
+    config: ContainerConfig
+    image_name: str
+    reason: str
+
+    def describe(self) -> str:
+        return f"update container {self.name}: {self.reason}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.update_container import update_container
+
+        update_container(engine, self.container_id, self.config, self.image_name)
+
+
+@dataclasses.dataclass(frozen=True)
+class RenameContainer(Step):
+    container_id: str
+    name: str
+    new_name: str
+
+    def describe(self) -> str:
+        return f"rename container {self.name} to {self.new_name}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.rename_container import rename_container
+
+        rename_container(engine, self.container_id, self.new_name)
+
+
+@dataclasses.dataclass(frozen=True)
+class StartContainer(Step):
+    """`fresh`: the plan has made the container, and takes it back if it does not start."""
+
+    name: str
+    fresh: bool
+    reason: str
+
+    def describe(self) -> str:
+        return f"start container {self.name}" + ("" if self.fresh else f": {self.reason}")
+
+    def execute(self, engine: Engine) -> None:
+        start(engine, self.name, self.fresh)
+
+
+@dataclasses.dataclass(frozen=True)
+class RestartContainer(Step):
+    container_id: str
+    name: str
+    ending: Ending
+
+    def describe(self) -> str:
+        return f"restart container {self.name}: restart is true"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.restart_container import restart_container
+
+        restart_container(engine, self.container_id, **self.ending._asdict())
+
+
+@dataclasses.dataclass(frozen=True)
+class StopContainer(Step):
+    container_id: str
+    name: str
+    ending: Ending
+
+    def describe(self) -> str:
+        return f"stop container {self.name}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.stop_container import stop_container
+
+        stop_container(engine, self.container_id, **self.ending._asdict())
+
+
+@dataclasses.dataclass(frozen=True)
+class PauseContainer(Step):
+    name: str
+
+    def describe(self) -> str:
+        return f"pause container {self.name}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.pause_container import pause_container
+
+        pause_container(engine, container_called(engine, self.name).id)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResumeContainer(Step):
+    name: str
+
+    def describe(self) -> str:
+        return f"resume container {self.name}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.pause_container import resume_container
+
+        resume_container(engine, container_called(engine, self.name).id)
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoveContainer(Step):
+    name: str
+    reason: str = ""
+
+    def describe(self) -> str:
+        return f"remove container {self.name}" + (f": {self.reason}" if self.reason else "")
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.remove_container import remove_container
+
+        remove_container(engine, container_called(engine, self.name).id)
+
+
+@dataclasses.dataclass(frozen=True)
+class RepairContainer(Step):
+    """End what an interrupted task or a killed conmon has left; see operations/repair_container.py."""
+
+    container_id: str
+    name: str
+    reason: str
+
+    def describe(self) -> str:
+        return f"repair container {self.name}: {self.reason}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.repair_container import repair_container
+
+        repair_container(engine, self.container_id)
+
+
+@dataclasses.dataclass(frozen=True)
+class RepairReplacement(Step):
+    """Undo a replacement whose task was killed before it had switched the two."""
+
+    replacement_id: str
+    name: str
+    was_running: bool
+
+    def describe(self) -> str:
+        what = "start the old one again" if self.was_running else "remove the new one"
+        return f"repair container {self.name}: its replacement was interrupted, {what}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.replace_container import repair_replacement
+
+        repair_replacement(engine, self.replacement_id)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunContainer(Step):
+    """Run to the end; the facts are `status` (exit code), `output`, and `container` as it was then."""
+
+    name: str
+    fresh: bool
+    running: bool
+
+    def describe(self) -> str:
+        if self.running:
+            return f"wait for container {self.name}, which is running already"
+        return f"run container {self.name} and wait until it ends"
+
+    def execute(self, engine: Engine) -> dict[str, t.Any]:
+        from ..container.inspect import inspect
+        from ..container.logs import read_output
+        from ..container.status import observe
+        from ..operations.wait_container import wait_container
+
+        if not self.running:
+            start(engine, self.name, self.fresh)
+        record = container_called(engine, self.name)
+        code = wait_container(engine, record.id)
+        record = container_called(engine, record.id)
+        output = read_output(engine.paths, record, OUTPUT_LIMIT)
+        facts = inspect(engine.paths, record, observe(engine, record))
+        return {"status": code, "output": output, "container": {**facts, "Output": output}}
+
+
+def start(engine: Engine, name: str, fresh: bool) -> None:
+    from ..operations.start_container import start_container
+
+    record = container_called(engine, name)
+    try:
+        start_container(engine, record.id)
+    except CoracleError:
+        if fresh:
+            _take_back(engine, record.id)
+        raise
+
+
+def _take_back(engine: Engine, container_id: str) -> None:
+    """What went wrong with the start is what the user has to hear, not what went wrong with the tidying."""
+    from ..operations.remove_container import remove_container
+
+    with collecting([]):
+        remove_container(engine, container_id)
+
+
+def container_called(engine: Engine, name: str) -> ContainerRecord:
+    from ..container.records import find_container
+
+    record = find_container(engine.records, name)
+    if record is None:
+        raise NotFound(f"container {name} is gone", "another task has removed it: run the task again")
+    return record
+
+
+def chosen_image(engine: Engine, choice: ImageChoice) -> ImageRecord:
+    from ..content.images import find_image
+    from ..oci.reference import is_image_id, parse_reference
+
+    wanted = choice.id or choice.name
+    image = find_image(engine.records, wanted if is_image_id(wanted) else parse_reference(wanted))
+    if image is None:
+        raise NotFound(f"image {choice.name} is gone", "another task has removed it: run the task again")
+    return image

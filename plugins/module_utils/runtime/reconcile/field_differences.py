@@ -1,0 +1,87 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""How a difference in one row of the option table is told, by the kind of the row.
+
+Sizes are told with their unit, sets and maps by what is added, changed and removed, and the values of
+environment variables not at all.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .container_fields import MAP, SECRETS, SET, SIZE, Field
+from .differences import Difference, shown
+
+HIDDEN = "(hidden)"
+CHANGED = "(hidden, changed)"
+
+
+def difference_of(field: Field, before: t.Any, after: t.Any) -> Difference:
+    """`before` and `after` are normal forms of the row, or its default."""
+    if field.kind in (MAP, SECRETS):
+        return _of_maps(field, before, after)
+    if field.kind == SET:
+        return _of_sets(field, before, after)
+    if field.kind == SIZE:
+        before, after = size(before), size(after)
+    return Difference(field.name, before, after, how=field.change)
+
+
+def size(value: int | None) -> str | None:
+    """`64m` for 67108864: the largest unit that divides it."""
+    if value is None:
+        return None
+    if value < 0:
+        return "unlimited"
+    for unit, scale in (("t", 1024**4), ("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if value and value % scale == 0:
+            return f"{value // scale}{unit}"
+    return str(value)
+
+
+def item_text(field: Field, item: t.Any) -> str:
+    """One item of a set as people write it: `/srv:/data:ro`, `nofile:1024:4096`."""
+    if not isinstance(item, dict):
+        return str(item)
+    return _ITEM_TEXTS[field.name](item)
+
+
+def _volume(item: dict[str, t.Any]) -> str:
+    modes = ",".join([*(["ro"] if item["read_only"] else []), *item["options"]])
+    return ":".join(part for part in (item["source"], item["target"], modes) if part)
+
+
+def _of_sets(field: Field, before: t.Any, after: t.Any) -> Difference:
+    then, now = ([item_text(field, item) for item in side or ()] for side in (before, after))
+    told = [f"{text} is new" for text in now if text not in then]
+    told += [f"{text} is no longer wanted" for text in then if text not in now]
+    return Difference(field.name, then, now, f"{field.name}: {', '.join(told)}", field.change)
+
+
+def _of_maps(field: Field, before: dict[str, str], after: dict[str, str]) -> Difference:
+    """Only the keys that differ are told."""
+    keys = sorted(key for key in {**before, **after} if before.get(key) != after.get(key))
+    told = [f"{key} is {_fate(key, before, after)}" for key in keys]
+    sides = [{key: side[key] for key in keys if key in side} for side in (before, after)]
+    if field.kind == SECRETS:
+        sides = [
+            dict.fromkeys(sides[0], HIDDEN),
+            {key: CHANGED if key in before else HIDDEN for key in sides[1]},
+        ]
+    elif len(keys) == 1 and keys[0] in before and keys[0] in after:
+        told = [f"{keys[0]} is {shown(before[keys[0]])}, should be {shown(after[keys[0]])}"]
+    return Difference(field.name, sides[0], sides[1], f"{field.name}: {', '.join(told)}", field.change)
+
+
+def _fate(key: str, before: dict[str, str], after: dict[str, str]) -> str:
+    if key not in before:
+        return "new"
+    return "changed" if key in after else "no longer wanted"
+
+
+_ITEM_TEXTS: dict[str, t.Callable[[dict[str, t.Any]], str]] = {
+    "volumes": _volume,
+    "ulimits": lambda item: f"{item['name']}:{item['soft']}:{item['hard']}",
+    "devices": lambda item: f"{item['path_on_host']}:{item['path_in_container']}:{item['permissions']}",
+}

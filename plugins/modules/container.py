@@ -1,0 +1,263 @@
+#!/usr/bin/python
+
+# Copyright (c) The Coracle authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container
+short_description: Run containers, without a daemon
+version_added: 0.1.0
+author:
+  - The Coracle authors (@coracle)
+description:
+  - Creates, starts, stops, replaces and removes a container on the target.
+  - What was asked for is stored, and the next run compares it with what is asked now. What is deleted from
+    the playbook is undone on the target. Every change comes with its reason.
+  - A container is replaced only after the new one has been prepared. If the new one does not start, the old
+    one runs again.
+  - Options have the names and the syntax of M(community.docker.docker_container).
+extends_documentation_fragment:
+  - coracle.engine._container_options
+  - coracle.engine._registry
+  - coracle.engine._runtime_root
+  - coracle.engine._attributes
+  - coracle.engine._attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(restart=true), O(recreate=true) or O(detach=false) every run changes something.
+options:
+  name:
+    description:
+      - Name of the container, or its full ID (64 digits). Neither is ever matched in part.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) - the container exists. It is neither started nor stopped. A container that has to be
+        replaced runs afterwards if it ran before.
+      - V(started) - it exists and runs.
+      - V(stopped) - it exists and does not run. Nothing starts it again before a task does, not even a
+        reboot.
+      - V(absent) - it does not exist. It is stopped first. All options but O(name), O(force_kill),
+        O(kill_signal) and O(stop_timeout) are ignored.
+    type: str
+    default: started
+    choices:
+      - absent
+      - present
+      - started
+      - stopped
+  pull:
+    description:
+      - V(missing) (or V(false)) - pull the image if it is not on the target.
+      - V(always) (or V(true)) and V(newer) - ask the registry, and pull the image if the name leads to
+        another one there. Also in check mode. With V(newer), a registry that cannot be reached is no
+        failure if the image is on the target.
+      - V(never) - fail if the image is not on the target.
+    type: raw
+    default: missing
+    choices:
+      - missing
+      - always
+      - never
+      - newer
+      - true
+      - false
+  new_name:
+    description:
+      - Rename the container O(name) to this. Its ID stays the same, and it goes on running.
+      - If only a container with the new name exists, it is the one that is meant, so that the task can be
+        run again.
+    type: str
+  restart:
+    description:
+      - Restart the container if it runs. A container that has just been replaced is not restarted once more.
+    type: bool
+    default: false
+  recreate:
+    description:
+      - Replace the container even if nothing differs. Needs O(image).
+    type: bool
+    default: false
+  paused:
+    description:
+      - V(true) freezes all processes of the running container, V(false) lets them go on.
+      - When not given, a container stays as it is.
+    type: bool
+  force_kill:
+    description:
+      - Stop the container by O(kill_signal) instead of its stop signal.
+    type: bool
+    default: false
+    aliases:
+      - forcekill
+  kill_signal:
+    description:
+      - Signal for O(force_kill=true). A container that outlives it for O(stop_timeout) is ended by
+        V(SIGKILL).
+      - The default is V(SIGKILL).
+    type: str
+  detach:
+    description:
+      - V(false) runs the container, waits until it has ended, and returns RV(status) and RV(output). Every
+        run of the task runs it.
+      - The task fails if the exit code is not 0.
+    type: bool
+    default: true
+  cleanup:
+    description:
+      - With O(detach=false), remove the container when it has ended.
+    type: bool
+    default: false
+seealso:
+  - module: coracle.engine.container_info
+  - module: coracle.engine.image
+"""
+
+EXAMPLES = r"""
+- name: A web server
+  coracle.engine.container:
+    name: web
+    image: nginx:1.27
+    volumes:
+      - /srv/www:/usr/share/nginx/html:ro
+    memory: 256m
+    restart_policy: unless-stopped
+
+- name: A service with environment, limits and no more rights than it needs
+  coracle.engine.container:
+    name: api
+    image: registry.example.com/team/api:4.2
+    username: deploy
+    password: "{{ vault_registry_password }}"
+    command: [serve, --port, "8080"]
+    env:
+      DATABASE_URL: "{{ vault_database_url }}"
+      WORKERS: "4"
+    user: app
+    read_only: true
+    tmpfs:
+      - /tmp:size=64m
+    cap_drop:
+      - ALL
+    security_opts:
+      - no-new-privileges
+    cpus: 1.5
+    pids_limit: 200
+
+- name: Stop it for a while (nothing else about it changes)
+  coracle.engine.container:
+    name: api
+    state: stopped
+
+- name: Run a migration and look at what it said
+  coracle.engine.container:
+    name: migrate
+    image: registry.example.com/team/api:4.2
+    command: [migrate, --all]
+    detach: false
+    cleanup: true
+  register: migration
+
+- name: Give it another name
+  coracle.engine.container:
+    name: api
+    new_name: api-old
+
+- name: Remove it
+  coracle.engine.container:
+    name: api-old
+    state: absent
+"""
+
+RETURN = r"""
+container:
+  description:
+    - The container in the shape of C(docker inspect). In check mode, as it would be.
+    - Not returned when there is no container (any more).
+  returned: success, unless there is no container
+  type: dict
+  sample:
+    Id: 6e5a1c0f6f0b4f1c8a4d9c0e7b1f2a3d4c5b6a79880f1e2d3c4b5a6978808f9e
+    Name: /web
+    State:
+      Status: running
+      Running: true
+      Pid: 4711
+      ExitCode: 0
+actions:
+  description: What was done, or would be done in check mode, one sentence each, with the reason.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "recreate container web: memory is 128m, should be 256m"
+differences:
+  description: What differed from the description, and what that needed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    field:
+      description: The option.
+      type: str
+    before:
+      description: What was asked for before. Values of environment variables are hidden.
+      type: raw
+    after:
+      description: What is asked for now.
+      type: raw
+    reason:
+      description: The same as a sentence.
+      type: str
+    how:
+      description: V(live) for a change in place, V(recreate) for a new container.
+      type: str
+  sample:
+    - field: memory
+      before: 128m
+      after: 256m
+      reason: memory is 128m, should be 256m
+      how: recreate
+status:
+  description: Exit code of the container.
+  returned: O(detach=false), not in check mode
+  type: int
+  sample: 0
+output:
+  description: What the container wrote, standard output and standard error as they came, at most the last
+  MiB. returned: O(detach=false), not in check mode type: str sample: "3 migrations applied\n"
+"""
+
+import typing as t
+
+from ..module_utils.module.container_options import CONTROL, DESCRIPTION, read_description, read_request
+from ..module_utils.module.container_results import container_result
+from ..module_utils.module.entry import run_module
+from ..module_utils.module.registry_options import REGISTRY, registry_options
+from ..module_utils.runtime.engine import Engine
+from ..module_utils.runtime.reconcile.container import Sight, plan_container
+
+
+def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    request = read_request(params, registry_options(params))
+    planned = plan_container(Sight(engine), read_description(params), request)
+    facts = {} if check_mode else planned.plan.execute(engine)
+    return container_result(engine, planned, facts, check_mode)
+
+
+def main() -> None:
+    run_module(CONTROL.merge(DESCRIPTION, REGISTRY), run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The option table: complete, and true to what its rows promise."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import runpy
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.coracle.engine.plugins.module_utils.module.container_options import (
+    CONTROL,
+    DESCRIPTION,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.config import ContainerConfig
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import InvalidInput
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile import container_fields
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_fields import (
+    FIELDS,
+    described,
+    differences,
+)
+
+PLUGINS = pathlib.Path(__file__).parents[6] / "plugins"
+CHOOSE_AN_IMAGE = {"image", "platform"}
+
+
+def documented(fragment: str) -> set[str]:
+    scope = runpy.run_path(str(PLUGINS / "doc_fragments" / f"{fragment}.py"))
+    return set(yaml.safe_load(scope["ModuleDocFragment"].DOCUMENTATION)["options"])
+
+
+def test_rows_are_fields_are_options_are_documented() -> None:
+    rows = {field.name for field in FIELDS}
+    assert rows | CHOOSE_AN_IMAGE == {field.name for field in dataclasses.fields(ContainerConfig)}
+    assert rows | CHOOSE_AN_IMAGE | {"env_file"} == set(DESCRIPTION.options)
+    assert set(DESCRIPTION.options) == documented("_container_options")
+    assert len(rows) == len(FIELDS)
+
+
+def test_control_options_describe_nothing() -> None:
+    assert not set(CONTROL.options) & set(DESCRIPTION.options)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_row_has_its_parser(field: container_fields.Field) -> None:
+    assert callable(container_fields._parser(field.parser))
+
+
+VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
+    # option: (one way to write it, another way to write the same, something else)
+    "command": ("sh -c 'sleep 1'", ["sh", "-c", "sleep 1"], ["sh", "-c", "sleep  1"]),
+    "entrypoint": (["/bin/sh"], ["/bin/sh"], []),
+    "env": ({"A": "1", "B": "2"}, {"B": "2", "A": "1"}, {"A": "1"}),
+    "labels": ({"a": 1}, {"a": "1"}, {"a": "2"}),
+    "working_dir": ("/srv//www/", "/srv/www", "/srv"),
+    "user": ("0100:users", "100:users", "100"),
+    "groups": (["b", "a"], ["a", "b", "b"], ["a"]),
+    "hostname": ("web", "web", "web2"),
+    "tty": (True, True, False),
+    "interactive": (True, True, False),
+    "init": (True, True, False),
+    "stop_signal": ("term", "15", "SIGINT"),
+    "stop_timeout": (60, "1m", 61),
+    "volumes": (["/srv/:/data/", "v:/x:ro"], ["v:/x:ro", "/srv:/data:rw"], ["/srv:/data:ro", "v:/x:ro"]),
+    "tmpfs": (["/run:size=1m"], ["/run/:size=1024k"], ["/run:size=2m"]),
+    "read_only": (True, True, False),
+    "shm_size": ("1g", "1024m", "2g"),
+    "memory": ("1g", "1024m", "1025m"),
+    "memory_swap": ("-1", "unlimited", "2g"),
+    "memory_reservation": ("64m", "65536k", "65m"),
+    "cpus": (1.5, "1.50", 2),
+    "cpu_period": (50000, "50000", 60000),
+    "cpu_quota": (50000, "50000", 60000),
+    "cpu_shares": (512, "512", 1024),
+    "cpuset_cpus": ("0-1,3", "3,0,1", "0-3"),
+    "cpuset_mems": ("0", "0-0", "1"),
+    "pids_limit": (0, -1, 100),
+    "ulimits": (["nofile:1024:2048", "core=0"], ["core:0:0", "nofile=1024:2048"], ["core:0"]),
+    "oom_score_adj": (100, "100", 200),
+    "capabilities": (["net_admin", "SYS_TIME"], ["CAP_SYS_TIME", "NET_ADMIN"], ["NET_ADMIN"]),
+    "cap_drop": (["all"], ["ALL", "CHOWN"], ["CHOWN"]),
+    "privileged": (True, True, False),
+    "security_opts": (["no-new-privileges:true"], ["no-new-privileges"], ["seccomp=unconfined"]),
+    "devices": (["/dev/fuse"], ["/dev/fuse:/dev/fuse:mwr"], ["/dev/fuse:/dev/fuse:r"]),
+    "network_mode": ("host", "host", "none"),
+    "runtime": ("runc", "runc", "/opt/runc"),
+    "restart_policy": ("on-failure:3", "on-failure:3", "always"),
+    "restart_retries": (3, "3", 4),
+    "auto_remove": (True, True, False),
+}
+
+
+def test_every_row_is_tried() -> None:
+    assert set(VALUES) == {field.name for field in FIELDS}
+
+
+@pytest.mark.parametrize("option", VALUES)
+def test_options_compare_by_value(option: str) -> None:
+    one, same, other = (described({option: value}) for value in VALUES[option])
+    assert differences(one, same) == []
+    assert option in [difference.field for difference in differences(one, other)]
+
+
+@pytest.mark.parametrize("option", VALUES)
+def test_what_is_no_longer_asked_is_a_difference(option: str) -> None:
+    then = described({option: VALUES[option][0]})
+    found = differences(then, ContainerConfig())
+    is_default = getattr(then, option) in (-1,) and option == "pids_limit"
+    assert [difference.field for difference in found][:1] == ([] if is_default else [option])
+
+
+@pytest.mark.parametrize("option", VALUES)
+def test_a_stored_description_is_the_one_that_was_asked(option: str) -> None:
+    asked = described({option: VALUES[option][0]})
+    assert differences(ContainerConfig.from_json(asked.to_json()), asked) == []
+
+
+def test_a_default_that_is_written_out_is_no_difference() -> None:
+    defaults = {
+        "env": {},
+        "labels": {},
+        "groups": [],
+        "tty": False,
+        "stop_timeout": "10s",
+        "volumes": [],
+        "tmpfs": [],
+        "shm_size": "64m",
+        "memory": "0",
+        "memory_swap": "0",
+        "cpus": 0,
+        "cpu_shares": 0,
+        "pids_limit": -1,
+        "oom_score_adj": 0,
+        "cap_drop": [],
+        "privileged": False,
+        "network_mode": "none",
+        "runtime": "crun",
+        "restart_policy": "no",
+        "restart_retries": 0,
+        "command": [],
+    }
+    assert differences(ContainerConfig(), described(defaults)) == []
+
+
+def test_defaults_are_those_that_run() -> None:
+    from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import effective
+
+    defaults = {field.name: field.default for field in FIELDS}
+    assert defaults["stop_timeout"] == effective.DEFAULT_STOP_TIMEOUT
+    assert defaults["network_mode"] == effective.DEFAULT_NETWORK_MODE
+
+
+def test_only_rows_that_are_asked_about() -> None:
+    then, now = described({"memory": "1g", "user": "a"}), described({"memory": "2g", "user": "b"})
+    assert [difference.field for difference in differences(then, now, {"user"})] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "retries", "expected"),
+    [
+        ("on-failure:3", None, ("on-failure", 3)),
+        ("on-failure", 3, ("on-failure", 3)),
+        ("on-failure:3", 3, ("on-failure", 3)),
+        (False, None, ("no", None)),
+        ("False", None, ("no", None)),
+        (None, 3, (None, 3)),
+    ],
+)
+def test_restart_policy_takes_its_retries_along(policy: t.Any, retries: t.Any, expected: t.Any) -> None:
+    config = described({"restart_policy": policy, "restart_retries": retries})
+    assert (config.restart_policy, config.restart_retries) == expected
+
+
+def test_restart_retries_said_twice_and_not_the_same() -> None:
+    with pytest.raises(InvalidInput, match="3 retries.*says 5.*keep one"):
+        described({"restart_policy": "on-failure:3", "restart_retries": 5})
+
+
+def test_errors_name_the_option() -> None:
+    with pytest.raises(InvalidInput, match="^memory_swap: 'lots' is not a size"):
+        described({"memory_swap": "lots"})
