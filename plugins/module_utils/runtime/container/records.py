@@ -136,8 +136,8 @@ class ContainerRecord:
     image: ImageConfig
     config: ContainerConfig
     created: str
-    anonymous_volumes: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Names of volumes that nobody named, by their target in the container."""
+    volumes_from: str = ""
+    """Id of the first of a chain of replacements, whose anonymous volumes all of them use; empty: its own."""
     state: ContainerState = dataclasses.field(default_factory=ContainerState)
 
 
@@ -162,6 +162,12 @@ def list_containers(database: Database, *, hidden: bool = False) -> list[Contain
     """
     rows = database.read().all(f"SELECT {_COLUMNS} FROM containers ORDER BY created, rowid")
     return [_record(row) for row in rows if hidden or not is_hidden(row["name"])]
+
+
+def list_hidden(database: Database) -> list[ContainerRecord]:
+    """Only the halves of replacements under way; cheap, there are hardly ever any."""
+    rows = database.read().all(f"SELECT {_COLUMNS} FROM containers WHERE name >= '.' AND name < '/'")
+    return [_record(row) for row in rows]
 
 
 def is_hidden(name: str) -> bool:
@@ -207,7 +213,7 @@ def _config_text(record: ContainerRecord) -> str:
             "config": record.config.to_json(),
             "image": record.image.to_json(),
             "image_name": record.image_name,
-            "anonymous_volumes": record.anonymous_volumes,
+            "volumes_from": record.volumes_from,
         }
     )
 
@@ -224,7 +230,7 @@ def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
             image=ImageConfig.from_json(asked["image"]),
             config=ContainerConfig.from_json(asked["config"]),
             created=created,
-            anonymous_volumes=asked.get("anonymous_volumes", {}),
+            volumes_from=asked.get("volumes_from", ""),
             state=ContainerState.from_json(json.loads(state_text)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

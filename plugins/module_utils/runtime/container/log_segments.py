@@ -1,0 +1,130 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The files of a container's log: at most three segments of 10 MiB, and not a byte lost where one ends.
+
+    <root>/containers/<id>/ctr.log        what conmon writes now
+    <root>/containers/<id>/ctr.log.1 .2   what it wrote before, oldest last
+    <root>/logs/<id>                      what conmon has begun to write since somebody last looked; mostly
+    not there <run directory>/ctr.log               what conmon was told: a symbolic link to logs/<id> <run
+    directory>/ctr.log.tmp           another hard link of that symbolic link
+
+conmon 2.2 keeps old segments itself. Older ones, when a segment is full, open `PATH.tmp` with
+O_CREAT|O_TRUNC and rename it over PATH, which deletes the segment. We turn this into a rotation without
+touching a byte: opening `ctr.log.tmp` follows the link and makes `logs/<id>`; renaming one hard link over
+another of the same inode does nothing (rename(2)), so the link is still there for the next time. The old
+segment is never deleted because no name of it is ever replaced.
+
+What is left to do is one rename: `logs/<id>` becomes `ctr.log` (`adopt`). The directory `logs` is empty
+until a segment is full, so waiting for work is waiting for an entry in one directory: log_keeper.py, or a
+systemd path unit. If nobody comes before another segment is full, conmon truncates `logs/<id>`: lines are
+lost, but the bound holds. conmon's descriptor does not care about names.
+
+Lock: a flock on the directory `logs`; shared for readers while they open, exclusive for `adopt`. A crash
+between two of its renames leaves a gap in the numbers and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import typing as t
+
+from ..linux.files import make_private_directory
+
+if t.TYPE_CHECKING:
+    from ..paths import Paths
+
+SEGMENT_BYTES = 10 << 20
+SEGMENTS = 3
+NAME = "ctr.log"
+
+
+def logs_directory(paths: Paths) -> str:
+    return os.path.join(paths.root, "logs")
+
+
+def segment(paths: Paths, container_id: str, number: int = 0) -> str:
+    """0 is the one that is written now."""
+    return os.path.join(paths.container(container_id), f"{NAME}.{number}" if number else NAME)
+
+
+def begin(paths: Paths, container_id: str, run_directory: str, limit: int = SEGMENT_BYTES) -> int:
+    """Before conmon starts: continue the log of the runs before. The size that conmon may fill, so that
+    what an older run left in the segment counts too.
+    """
+    make_private_directory(logs_directory(paths))
+    adopt(paths, container_id)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.getsize(segment(paths, container_id)) > limit // 2:
+            _shift(paths, container_id)
+    _link(segment(paths, container_id), run_directory)
+    with contextlib.suppress(FileNotFoundError):
+        return limit - os.path.getsize(segment(paths, container_id))
+    return limit
+
+
+def arm(paths: Paths, container_id: str, run_directory: str) -> None:
+    """After conmon has opened the log and before the container writes: be ready for the first full segment."""
+    _link(os.path.join(logs_directory(paths), container_id), run_directory)
+    link = os.path.join(run_directory, NAME)
+    os.link(link, f"{link}.tmp", follow_symlinks=False)
+
+
+def waiting(paths: Paths) -> list[str]:
+    """Containers whose conmon has begun a segment that nobody has adopted yet."""
+    try:
+        return sorted(os.listdir(logs_directory(paths)))
+    except FileNotFoundError:
+        return []
+
+
+def adopt(paths: Paths, container_id: str) -> bool:
+    """Give the segment that conmon has begun its name, and drop the oldest. False: there is none."""
+    begun = os.path.join(logs_directory(paths), container_id)
+    with locked(paths, fcntl.LOCK_EX):
+        if not os.path.lexists(begun):
+            return False
+        if not os.path.isdir(paths.container(container_id)):
+            os.unlink(begun)  # the container was removed while its conmon was still writing
+            return True
+        _shift(paths, container_id)
+        os.rename(begun, segment(paths, container_id))
+        return True
+
+
+def discard(paths: Paths, container_id: str) -> None:
+    """The container is gone: drop what its conmon had begun; the other segments went with its directory."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(logs_directory(paths), container_id))
+
+
+@contextlib.contextmanager
+def locked(paths: Paths, operation: int) -> t.Iterator[None]:
+    """Held for a few renames or opens only, so nobody waits long; without the directory there is nothing to
+    lock.
+    """
+    try:
+        fd = os.open(logs_directory(paths), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(fd, operation)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _shift(paths: Paths, container_id: str) -> None:
+    """`ctr.log` becomes `.1`, `.1` becomes `.2`, and what was `.2` is gone."""
+    for number in range(SEGMENTS - 1, 0, -1):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(segment(paths, container_id, number - 1), segment(paths, container_id, number))
+
+
+def _link(target: str, run_directory: str) -> None:
+    """Make `ctr.log` in the run directory a symbolic link to `target`, whatever it was."""
+    new = os.path.join(run_directory, f"{NAME}.new")
+    os.symlink(target, new)
+    os.rename(new, os.path.join(run_directory, NAME))
