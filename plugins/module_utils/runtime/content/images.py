@@ -138,12 +138,16 @@ def list_images(rows: Reader) -> list[ImageRecord]:
     return [record for record in map(_record, found) if record is not None]
 
 
-def users_of(rows: Reader, image_id: str) -> list[str]:
-    """Names of the containers that were made from an image, sorted."""
-    return [
-        row[0]
-        for row in rows.all("SELECT name FROM containers WHERE image_id = ? ORDER BY name", (image_id,))
-    ]
+def users_of(rows: Reader, image_id: str) -> dict[str, str]:
+    """The containers that were made from an image: id → name, sorted by name."""
+    found = rows.all("SELECT id, name FROM containers WHERE image_id = ? ORDER BY name", (image_id,))
+    return {row[0]: row[1] for row in found}
+
+
+def find_name(rows: Reader, name: str) -> ImageName | None:
+    """Where a name in canonical form leads."""
+    row = rows.one(f"{_NAMES} WHERE name = ?", (name,))
+    return ImageName(*row) if row else None
 
 
 def full_id(text: str) -> str:

@@ -136,15 +136,15 @@ def test_images_are_listed_newest_first(database):
 def test_the_containers_of_an_image_are_named(database):
     save(database, image("a"))
     with database.transaction() as transaction:
-        for name in ("web", "api"):
+        for container_id, name in (("1", "web"), ("2", "api")):
             transaction.execute(
                 "INSERT INTO containers (id, name, image_id, config, state, created)"
                 " VALUES (?, ?, ?, '', '', '')",
-                (name, name, digest("a")),
+                (container_id, name, digest("a")),
             )
     rows = database.read()
-    assert images.users_of(rows, digest("a")) == ["api", "web"]
-    assert images.users_of(rows, digest("b")) == []
+    assert list(images.users_of(rows, digest("a")).items()) == [("2", "api"), ("1", "web")]
+    assert images.users_of(rows, digest("b")) == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"id": 1, "layers": 2}', '{"layers": [1]}'])
