@@ -51,7 +51,9 @@ class Effective(t.NamedTuple):
     volumes: list[VolumeMount]
 
 
-def effective(config: ContainerConfig, image: ImageConfig, container_id: str) -> Effective:
+def effective(
+    config: ContainerConfig, image: ImageConfig, container_id: str, volumes_from: str = ""
+) -> Effective:
     """InvalidInput where an option is missing, IntegrityError where the image asks for the impossible."""
     network_mode = config.network_mode or DEFAULT_NETWORK_MODE
     hostname = config.hostname or (os.uname().nodename if network_mode == "host" else container_id[:12])
@@ -65,7 +67,7 @@ def effective(config: ContainerConfig, image: ImageConfig, container_id: str) ->
         stop_signal=stop_signal(config, image),
         stop_timeout=DEFAULT_STOP_TIMEOUT if config.stop_timeout is None else config.stop_timeout,
         labels={**image.labels, **(config.labels or {})},
-        volumes=_volumes(config, image, container_id),
+        volumes=_volumes(config, image, volumes_from or container_id),
     )
 
 

@@ -20,9 +20,8 @@ CAPABILITIES = (
 )  # fmt: skip
 """In the kernel's order: the index is the bit (include/uapi/linux/capability.h)."""
 
-_OPTIONS = "no-new-privileges, seccomp=, apparmor=, label=, mask=, unmask=, systempaths=unconfined"
+_OPTIONS = "no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=, systempaths=unconfined"
 _PROFILE = re.compile(r"[A-Za-z0-9_.+:/-]{1,255}", re.ASCII)
-_LABEL = re.compile(r"disable|nested|(?:user|role|type|level|filetype):[A-Za-z0-9_.:,-]{1,255}", re.ASCII)
 
 
 def parse_capabilities(value: t.Any, option: str) -> list[str]:
@@ -45,7 +44,6 @@ class SecurityOptions(t.NamedTuple):
     no_new_privileges: bool = False
     seccomp: str = "default"
     apparmor: str = ""
-    labels: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
     unmask: tuple[str, ...] = ()
 
@@ -58,7 +56,6 @@ def parse_security_opts(value: t.Any, option: str) -> list[str]:
             *(["no-new-privileges"] if asked.no_new_privileges else []),
             *([f"seccomp={asked.seccomp}"] if asked.seccomp != "default" else []),
             *([f"apparmor={asked.apparmor}"] if asked.apparmor else []),
-            *[f"label={label}" for label in asked.labels],
             *([f"mask={':'.join(asked.mask)}"] if asked.mask else []),
             *([f"unmask={':'.join(asked.unmask)}"] if asked.unmask else []),
         ]
@@ -68,7 +65,7 @@ def parse_security_opts(value: t.Any, option: str) -> list[str]:
 def read_security_opts(texts: t.Sequence[str], option: str = "security_opts") -> SecurityOptions:
     """Docker's and Podman's words; `:` may stand for the first `=`, as in Docker's old syntax."""
     single: dict[str, str] = {}
-    several: dict[str, set[str]] = {"label": set(), "mask": set(), "unmask": set()}
+    several: dict[str, set[str]] = {"mask": set(), "unmask": set()}
     for text in texts:
         key, argument = _split(text.strip())
         if key == "systempaths" and argument == "unconfined":
@@ -85,7 +82,6 @@ def read_security_opts(texts: t.Sequence[str], option: str = "security_opts") ->
         no_new_privileges=single.get("no-new-privileges") == "true",
         seccomp=single.get("seccomp", "default"),
         apparmor=single.get("apparmor", ""),
-        labels=tuple(sorted(several["label"])),
         mask=tuple(sorted(several["mask"])),
         unmask=unmask,
     )
@@ -99,6 +95,8 @@ def _split(text: str) -> tuple[str, str]:
 def _single(text: str, key: str, argument: str, option: str) -> str:
     if key == "no-new-privileges" and argument.lower() in ("", "true", "false"):
         return argument.lower() or "true"
+    if key == "label" and argument == "disable":
+        return argument  # what this engine does anyway: it sets no SELinux labels
     if key == "seccomp" and argument in ("default", "builtin"):
         return "default"
     if key == "seccomp" and argument == "unconfined":
@@ -115,10 +113,6 @@ def _single(text: str, key: str, argument: str, option: str) -> str:
 
 
 def _several(text: str, key: str, argument: str, option: str) -> list[str]:
-    if key == "label":
-        if not _LABEL.fullmatch(argument):
-            raise refuse(text, option, "is not an SELinux label option", "write for example label=disable")
-        return [argument]
     if key == "unmask" and argument.upper() == "ALL":
         return ["ALL"]
     if not argument:

@@ -1,0 +1,127 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What of this host goes into a container's specification, read once per start."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import re
+import typing as t
+
+from ..errors import HostNotReady
+from ..linux.cgroups import available_controllers, layout
+from .capabilities import capabilities_from_mask
+from .seccomp import Machine
+
+_MEMORY_SWAP_V1 = "memory.memsw.limit_in_bytes"
+_INIT_PROGRAMS = (
+    "/usr/libexec/podman/catatonit",
+    "/usr/lib/podman/catatonit",
+    "/usr/libexec/catatonit/catatonit",
+    "/usr/bin/catatonit",
+    "/usr/bin/docker-init",
+    "/usr/libexec/docker/docker-init",
+    "/usr/bin/tini-static",
+    "/usr/bin/dumb-init",
+    "/sbin/tini",
+    "/usr/bin/tini",
+)
+_ELF_HEADER, _ELF_INTERPRETER = 64, 3  # bytes we read of an executable; program header type PT_INTERP
+
+
+class HostFacts(t.NamedTuple):
+    """`bounding`: capabilities that we may hand on. `side_channels`: files that tell of other tenants'
+    work.
+    """
+
+    machine: Machine
+    cgroup_mode: str
+    controllers: frozenset[str]
+    limits_swap: bool
+    bounding: frozenset[str]
+    most_open_files: int
+    side_channels: tuple[str, ...]
+
+
+def read_host_facts() -> HostFacts:
+    control_groups = layout()
+    memory = control_groups.controllers.get("memory", "")
+    return HostFacts(
+        machine=Machine(platform.machine(), _kernel_version(platform.release())),
+        cgroup_mode=control_groups.mode,
+        controllers=available_controllers(control_groups),
+        limits_swap=control_groups.mode == "v2" or os.path.exists(os.path.join(memory, _MEMORY_SWAP_V1)),
+        bounding=_bounding_capabilities(),
+        most_open_files=int(_first_line("/proc/sys/fs/nr_open")),
+        side_channels=tuple(sorted(glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"))),
+    )
+
+
+def _kernel_version(release: str) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", release)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _bounding_capabilities() -> frozenset[str]:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        masks = [line.split()[1] for line in status if line.startswith("CapBnd:")]
+    return capabilities_from_mask(int(masks[0], 16))
+
+
+def _first_line(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.readline().strip()
+
+
+def find_init_program() -> str:
+    """The small init for `init: true`. It has to be static: it runs in containers that may have no C
+    library.
+    """
+    for path in _INIT_PROGRAMS:
+        if _is_static_program(path):
+            return path
+    raise HostNotReady(
+        "init: no catatonit, docker-init or tini-static is installed",
+        "the role coracle.engine.host installs catatonit",
+    )
+
+
+def _is_static_program(path: str) -> bool:
+    """Is it an ELF file without an interpreter? Both word sizes, in the machine's own byte order."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_ELF_HEADER)
+            if len(header) < _ELF_HEADER or header[:4] != b"\x7fELF" or not os.access(path, os.X_OK):
+                return False
+            file.seek(0)
+            return _ELF_INTERPRETER not in _program_header_types(file.read(4096), header)
+    except OSError:
+        return False
+
+
+def _program_header_types(start: bytes, header: bytes) -> set[int]:
+    order: t.Literal["big", "little"] = "big" if header[5] == 2 else "little"
+    is_64_bit = header[4] == 2
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(start[at : at + size], order)
+
+    offset = number(32, 8) if is_64_bit else number(28, 4)
+    size, count = (number(54, 2), number(56, 2)) if is_64_bit else (number(42, 2), number(44, 2))
+    return {number(offset + index * size, 4) for index in range(count)}
+
+
+def loaded_apparmor_profile(name: str) -> str:
+    """`name` when the kernel knows a profile of that name; HostNotReady otherwise."""
+    try:
+        with open("/sys/kernel/security/apparmor/profiles", encoding="utf-8", errors="replace") as profiles:
+            loaded = {line.rsplit(" (", 1)[0] for line in profiles}
+    except OSError:
+        raise HostNotReady(f"apparmor={name}: this host has no AppArmor", "leave it out") from None
+    if name not in loaded:
+        raise HostNotReady(
+            f"apparmor={name}: no profile of that name is loaded", "load it with apparmor_parser"
+        )
+    return name

@@ -1,0 +1,143 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mounts` of the runtime specification, in the order in which they are made: parents before children.
+
+`/dev` is always a fresh tmpfs, whatever the image has there (CVE-2026-47766, CVE-2026-41579). Targets in
+`/proc`, `/sys` and `/dev` are refused but for the few that people need: a mount there can take away what
+masks the host's secrets (CVE-2025-31133), or hand the runtime a false `/proc` to write its security labels
+to (CVE-2019-16884).
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..errors import IntegrityError, InvalidInput
+from ..paths import Paths
+from .config import ContainerConfig
+from .effective import Effective, VolumeMount
+from .host_facts import HostFacts, find_init_program
+from .mount_values import PROPAGATIONS, RESERVED_DEVICES
+from .spec_process import INIT_PATH
+
+DEFAULT_SHM_SIZE = 64 * 1024**2
+
+GENERATED_FILES = {"/etc/hostname": "hostname", "/etc/hosts": "hosts", "/etc/resolv.conf": "resolv.conf"}
+"""Files of the container's directory, by where they are seen inside."""
+
+_TERMINALS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+_TMPFS_DEFAULTS = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
+_PROC_FILES = (
+    "cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps", "uptime",
+)  # fmt: skip
+_SYS_DIRECTORIES = ("fs/bpf", "fs/cgroup", "kernel/debug", "kernel/tracing")
+_DEV_DIRECTORIES = ("hugepages", "log", "mqueue", "shm")
+_RECURSIVE_READ_ONLY_KERNEL = (5, 12)  # mount_setattr(2) with AT_RECURSIVE
+
+
+def build_mounts(
+    config: ContainerConfig, effective: Effective, container_id: str, paths: Paths, host: HostFacts
+) -> list[dict[str, t.Any]]:
+    """Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
+    mounts = _default_mounts(config)
+    for target, name in GENERATED_FILES.items():
+        source = os.path.join(paths.container(container_id), name)
+        mounts[target] = _bind(target, source, ["rprivate", "nosuid", "nodev", "noexec"])
+    for target, options in (config.tmpfs or {}).items():
+        _check_target("tmpfs", target, bool(config.privileged))
+        mounts[target] = _tmpfs(target, options)
+    for volume in effective.volumes:
+        _check_volume(volume, config)
+        mounts[volume.target] = _volume(volume, paths, host)
+    if config.init:
+        mounts[INIT_PATH] = _bind(INIT_PATH, find_init_program(), ["rprivate", "ro", "nosuid", "nodev"])
+    return [mounts[target] for target in sorted(mounts, key=_depth_first)]
+
+
+def _depth_first(target: str) -> tuple[int, str]:
+    return target.rstrip("/").count("/"), target
+
+
+def root_propagation(effective: Effective) -> str:
+    """`linux.rootfsPropagation`: private, unless a volume has to pass on what is mounted below it."""
+    asked = {option for volume in effective.volumes for option in volume.options}
+    if asked.intersection(("shared", "rshared")):
+        return "rshared"
+    return "rslave" if asked.intersection(("slave", "rslave")) else "rprivate"
+
+
+def _default_mounts(config: ContainerConfig) -> dict[str, dict[str, t.Any]]:
+    protection = [] if config.privileged else ["ro"]
+    shm_size = config.shm_size or DEFAULT_SHM_SIZE
+    default = [
+        _mount("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"]),
+        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev/pts", "devpts", "devpts", _TERMINALS),
+        _mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
+        _mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", f"size={shm_size}"]),
+        _mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", *protection]),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime", *protection]),
+    ]
+    return {mount["destination"]: mount for mount in default}
+
+
+def _mount(target: str, kind: str, source: str, options: t.Sequence[str]) -> dict[str, t.Any]:
+    return {"destination": target, "type": kind, "source": source, "options": list(options)}
+
+
+def _bind(target: str, source: str, options: t.Sequence[str]) -> dict[str, t.Any]:
+    return _mount(target, "bind", source, ["rbind", *options])
+
+
+def _tmpfs(target: str, options: str) -> dict[str, t.Any]:
+    asked = options.split(",") if options else []
+    switches = [protection for word, protection in _TMPFS_DEFAULTS.items() if word not in asked]
+    settings = [word for word in asked if word not in _TMPFS_DEFAULTS]
+    mode = [] if any(word.startswith("mode=") for word in settings) else ["mode=1777"]
+    return _mount(target, "tmpfs", "tmpfs", [*switches, *mode, *settings])
+
+
+def _volume(volume: VolumeMount, paths: Paths, host: HostFacts) -> dict[str, t.Any]:
+    named = volume.type == "volume"
+    source = os.path.join(paths.volumes, volume.source, "_data") if named else volume.source
+    recursion = "bind" if "bind" in volume.options else "rbind"
+    propagation = next((option for option in volume.options if option in PROPAGATIONS), "rprivate")
+    switches = [option for option in volume.options if option in ("noexec", "nosuid", "nodev")]
+    if volume.read_only:
+        switches.append("ro")
+        if recursion == "rbind" and host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL:
+            switches.append("rro")
+    return _mount(volume.target, "bind", source, [recursion, propagation, *switches])
+
+
+def _check_volume(volume: VolumeMount, config: ContainerConfig) -> None:
+    asked = {asked["target"] for asked in config.volumes or ()}
+    if volume.target not in asked:
+        if volume.target.split("/")[1] in ("proc", "sys", "dev"):
+            raise IntegrityError(
+                f"image: it declares a volume at {volume.target}", "use an image that is made well"
+            )
+        return
+    devices_on_both_sides = volume.type == "bind" and volume.source.startswith("/dev/")
+    _check_target("volumes", volume.target, bool(config.privileged), devices=devices_on_both_sides)
+
+
+def _check_target(option: str, target: str, privileged: bool, *, devices: bool = False) -> None:
+    top, _slash, below = target[1:].partition("/")
+    first = below.split("/")[0]
+    if (
+        top not in ("proc", "sys", "dev")
+        or (top == "proc" and below in _PROC_FILES)
+        or (top == "sys" and (privileged or below in _SYS_DIRECTORIES))
+        or (
+            top == "dev"
+            and (below in _DEV_DIRECTORIES or (devices and below and first not in RESERVED_DEVICES))
+        )
+    ):
+        return
+    raise InvalidInput(
+        f"{option}: nothing can be mounted on {target}: it belongs to the container's own /{top}",
+        f"choose a target outside /{top}",
+        option=option,
+    )
