@@ -17,6 +17,7 @@ from ..errors import InvalidInput, NotFound
 
 if t.TYPE_CHECKING:
     from .documents import Descriptor, Index
+    from .image_config import ImageConfig
 
 _ARCHITECTURES = {
     "x86_64": "amd64",
@@ -122,8 +123,13 @@ def select_platform(index: Index, wanted: Platform) -> Descriptor:
     )
 
 
-def check_platform(wanted: Platform, actual: Platform) -> None:
-    """Raises `NotFound` unless an image configured for `actual` is what was asked for."""
+def check_platform(wanted: Platform, config: ImageConfig) -> None:
+    """Raises `NotFound` unless the image was made for `wanted`; a variant that it does not state is not held
+    against it.
+
+    An index can say anything about the manifests it lists; the configuration is part of the image.
+    """
+    actual = normalised(config.os, config.architecture, config.variant or wanted.variant)
     if not platform_matches(wanted, actual):
         raise NotFound(
             f"the image is for {actual}, not for {wanted}",

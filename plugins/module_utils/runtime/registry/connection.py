@@ -1,0 +1,368 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One socket to one server, and the answers that come through it.
+
+Every received byte passes `_Progress`, so a server cannot hold us: a read that brings nothing for `timeout`
+seconds, an answer that trickles below `MINIMUM_RATE`, and a document that is not complete by its deadline end
+in `Stalled`. Only time spent waiting for the server counts: a disk that is slower than the network is not the
+server's fault.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import time
+import typing as t
+
+from .addresses import parse_address
+from .origins import IPAddress, Origin, Url
+from .proxies import Proxy
+
+if t.TYPE_CHECKING:
+    import http.client
+    import ssl
+
+MINIMUM_RATE = 1024
+"""Bytes per second, measured over `timeout` seconds of waiting."""
+_BUFFER = 1 << 16
+_DISCARDABLE = 1 << 16
+
+
+class Stalled(OSError):
+    """The server has stopped sending, or nearly."""
+
+
+class TooLarge(Exception):
+    """An answer is larger than anything it could rightly be."""
+
+
+class Unreachable(OSError):
+    """No connection could be made. `strerror` says why, `address` where."""
+
+    def __init__(self, error: OSError, host: str, port: int) -> None:
+        super().__init__(error.errno, error.strerror or str(error))
+        self.cause = error
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Refused(Exception):
+    """A server sent us to an address that it has no business to send us to."""
+
+
+class _Progress:
+    """Watches the bytes that come out of a socket."""
+
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        self.socket = sock
+        self.timeout = timeout
+        self.deadline: float | None = None
+        self._limited = False
+        self.expect_answer()
+
+    def expect_answer(self) -> None:
+        """The next byte is the first of an answer: a server may think about it for `timeout` seconds."""
+        self._thinking = True
+        self._waited = 0.0
+        self._received = 0
+
+    def recv_into(self, view: memoryview) -> int:
+        started = time.monotonic()
+        self._limit_wait(started)
+        try:
+            count = self.socket.recv_into(view)
+        except socket.timeout:
+            raise Stalled(f"no byte for {time.monotonic() - started:.0f} seconds") from None
+        if self._thinking:
+            self._thinking = False
+            return count
+        self._waited += time.monotonic() - started
+        self._received += count
+        if self._waited >= self.timeout:
+            if count and self._received < self.timeout * MINIMUM_RATE:
+                raise Stalled(f"only {self._received} bytes in {self._waited:.0f} seconds")
+            self._waited, self._received = 0.0, 0
+        return count
+
+    def _limit_wait(self, now: float) -> None:
+        if self.deadline is not None:
+            if now >= self.deadline:
+                raise Stalled("the answer was not complete in time")
+            self.socket.settimeout(min(self.timeout, self.deadline - now))
+            self._limited = True
+        elif self._limited:
+            self.socket.settimeout(self.timeout)
+            self._limited = False
+
+
+class _Stream(io.RawIOBase):
+    """The reading side of the socket, for one answer; closing it leaves the socket open for the next."""
+
+    def __init__(self, progress: _Progress) -> None:
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        return self._progress.recv_into(memoryview(buffer))
+
+
+class _Reader(io.BufferedReader):
+    """`readinto` returns what one read of the socket brings, as `readinto1` does: `http.client` has no such
+    method, and a loop that fills the buffer would lose what it has when the connection breaks.
+    """
+
+    readinto = io.BufferedReader.readinto1
+
+
+class _Channel:
+    """What `http.client` takes for a socket."""
+
+    def __init__(self, progress: _Progress) -> None:
+        self._progress = progress
+
+    def makefile(self, *_arguments: t.Any) -> io.BufferedReader:
+        return _Reader(_Stream(self._progress), _BUFFER)
+
+    def sendall(self, data: bytes) -> None:
+        self._progress.socket.sendall(data)
+
+    def close(self) -> None:
+        """`http.client` closes it while the answer is still being read; `Connection.close` is the real
+        end.
+        """
+
+
+class Connection:
+    """One connection to `origin`, for one request at a time."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        sock: socket.socket,
+        address: IPAddress | None,
+        proxy: Proxy | None,
+        timeout: float,
+    ) -> None:
+        import http.client
+
+        self.origin = origin
+        self.address = address
+        self.answered = False
+        self._socket = sock
+        self._proxy = proxy if origin.scheme == "http" else None
+        self._progress = _Progress(sock, timeout)
+        self._http = http.client.HTTPConnection(origin.host, origin.port)
+        self._http.sock = t.cast(socket.socket, _Channel(self._progress))
+        self._http.auto_open = 0
+
+    def request(
+        self,
+        method: str,
+        url: Url,
+        headers: t.Mapping[str, str],
+        body: bytes = b"",
+        deadline: float | None = None,
+    ) -> http.client.HTTPResponse:
+        """Send a request; its answer, of which the head has been read. `deadline` (monotonic) is for all of
+        it.
+        """
+        self._progress.expect_answer()
+        self._progress.deadline = (
+            time.monotonic() + 2 * self._progress.timeout if deadline is None else deadline
+        )
+        self._http.putrequest(method, self._target(url), skip_host=True, skip_accept_encoding=True)
+        for name, value in {"Host": url.origin.host_header, **self._proxy_headers(), **headers}.items():
+            self._http.putheader(name, value)
+        self._http.endheaders(body or None)
+        response = self._http.getresponse()
+        self.answered = True
+        self._progress.deadline = deadline
+        return response
+
+    def expect_end(self) -> None:
+        """Give the rest of the answer, of which nothing should be left, a short time to end."""
+        self._progress.deadline = time.monotonic() + self._progress.timeout
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether an idle connection can take another request: the server has neither closed it nor
+        spoken.
+        """
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self._http.close()
+        self._socket.close()
+
+    def _target(self, url: Url) -> str:
+        """Through a proxy, plain HTTP names the whole URL (RFC 9112, 3.2.2)."""
+        return str(url) if self._proxy else url.target
+
+    def _proxy_headers(self) -> dict[str, str]:
+        if self._proxy and self._proxy.authorization:
+            return {"Proxy-Authorization": self._proxy.authorization}
+        return {}
+
+
+class Response:
+    """An answer: status, headers, and a body to be read once. Closing it gives the connection back or closes
+    it.
+    """
+
+    def __init__(
+        self,
+        url: Url,
+        response: http.client.HTTPResponse,
+        connection: Connection,
+        release: t.Callable[[Connection], None],
+    ) -> None:
+        self.url = url
+        self.status = response.status
+        self.headers = response.headers
+        self._response = response
+        self._connection: Connection | None = connection
+        self._release = release
+
+    def header(self, name: str) -> str:
+        """The value of a header, or empty."""
+        return self.headers.get(name) or ""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body still to come, where the server has said so."""
+        return self._response.length
+
+    def readinto(self, view: memoryview) -> int:
+        """Up to `len(view)` bytes, as they come; 0 at the end, also at an early one."""
+        if self._response.chunked:
+            data = self._response.read1(len(view))
+            view[: len(data)] = data
+            return len(data)
+        return self._response.readinto(view)
+
+    def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises `TooLarge` beyond `limit` bytes, `ConnectionError` when it ends early."""
+        if (self.length or 0) > limit:
+            raise TooLarge(f"more than {limit} bytes")
+        body, buffer = bytearray(), memoryview(bytearray(_BUFFER))
+        while True:
+            count = self.readinto(buffer)
+            body += buffer[:count]
+            if len(body) > limit:
+                raise TooLarge(f"more than {limit} bytes")
+            if count == 0:
+                break
+        if self.length:
+            raise ConnectionError("the connection was closed in the middle of the answer")
+        return bytes(body)
+
+    def is_at_end(self) -> bool:
+        """Whether nothing follows; waits for the end of an answer that has no length."""
+        if self._response.isclosed() or self.length == 0:
+            return True
+        if self._connection:
+            self._connection.expect_end()
+        return self.readinto(memoryview(bytearray(1))) == 0
+
+    def close(self) -> None:
+        """Without reading on, unless little is left: then the connection can be used again."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        reusable = self._response.isclosed() and not self._response.will_close
+        self._response.close()
+        if reusable:
+            self._release(connection)
+        else:
+            connection.close()
+
+    def discard(self) -> None:
+        """Read a short rest of the body, so that the connection can be used again, and close."""
+        try:
+            if self.length is not None and self.length <= _DISCARDABLE:
+                self.read_all(_DISCARDABLE)
+        finally:
+            self.close()
+
+
+def connect(
+    origin: Origin,
+    *,
+    timeout: float,
+    proxy: Proxy | None = None,
+    context: ssl.SSLContext | None = None,
+    may_connect: t.Callable[[IPAddress], bool] = lambda address: True,
+) -> Connection:
+    """A connection to `origin`, through `proxy` if there is one. `context` is needed for https.
+
+    Raises `Unreachable` (with what the network said), `Refused`, `ssl.SSLError`, `OSError`.
+    """
+    if origin.address and not may_connect(parse_address(origin.host)):
+        raise Refused(origin.host)
+    if proxy:
+        sock, address = _dial(proxy.host, proxy.port, timeout, lambda _address: True)[0], None
+    else:
+        sock, address = _dial(origin.host, origin.port, timeout, may_connect)
+    try:
+        if proxy and origin.scheme == "https":
+            _open_tunnel(sock, origin, proxy, timeout)
+        if context:
+            sock = context.wrap_socket(sock, server_hostname=origin.host)
+        return Connection(origin, sock, address, proxy, timeout)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _dial(
+    host: str, port: int, timeout: float, may_connect: t.Callable[[IPAddress], bool]
+) -> tuple[socket.socket, IPAddress]:
+    """The first address of `host` that answers. No address may be tried that `may_connect` forbids."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unreachable(error, host, port) from error
+    failure: OSError = OSError(f"no address for {host}")
+    for family, kind, protocol, _name, where in found:
+        address = parse_address(str(where[0]))
+        if not may_connect(address):
+            raise Refused(f"{host} ({address})")
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(where)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock, address
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise Unreachable(failure, host, port) from failure
+
+
+def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy, timeout: float) -> None:
+    """CONNECT (RFC 9110, 9.3.6)."""
+    import http.client
+
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    lines = [f"CONNECT {host}:{origin.port} HTTP/1.1", f"Host: {host}:{origin.port}"]
+    if proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+    progress = _Progress(sock, timeout)
+    progress.deadline = time.monotonic() + timeout
+    response = http.client.HTTPResponse(t.cast(socket.socket, _Channel(progress)), method="CONNECT")
+    response.begin()
+    if response.status != 200:
+        raise Unreachable(
+            OSError(
+                0, f"the proxy {proxy.host}:{proxy.port} answers {response.status} {response.reason[:80]}"
+            ),
+            origin.host,
+            origin.port,
+        )
+    sock.settimeout(timeout)
