@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import threading
 
-from interpreters import CONTROLLER, NEWEST_CORE, newest_between
+import packages
+from interpreters import CONTROLLER, NEWEST_CORE, Version, interpreters, newest_between
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -29,7 +30,7 @@ class NoInterpreter(Exception):
 def controller_environment(name: str) -> pathlib.Path:
     """Programs (`bin`) of the environment from requirements/<name>.txt, on a Python that it supports."""
     supported = NEWEST_CORE if name == "newest" else CONTROLLER
-    python = newest_between(supported)
+    python = newest_between(supported) or _with_venv(supported)
     if python is None:
         raise NoInterpreter("no Python from {}.{} to {}.{} found".format(*supported[0], *supported[1]))
     return _environment(name, python, [["-r", f"{name}.txt"]])
@@ -39,6 +40,14 @@ def target_environment(version: str, python: str) -> pathlib.Path:
     """The same for a managed host's Python, perhaps too old for a controller: only what modules import."""
     core = ["--no-deps", "--ignore-requires-python", "-r", "core.txt"]
     return _environment(f"target-{version}", python, [["-r", "unit.txt"], core])
+
+
+def _with_venv(supported: tuple[Version, Version]) -> str | None:
+    """On Debian, Python makes environments only with a package of its own."""
+    if packages.install(["python3-venv"]):
+        return None
+    interpreters.cache_clear()
+    return newest_between(supported)
 
 
 def _environment(name: str, python: str, installs: list[list[str]]) -> pathlib.Path:

@@ -37,8 +37,10 @@ class Part(t.NamedTuple):
 def lint_parts() -> list[Part]:
     """Longest first: two run at a time."""
     return [
-        Part("ansible-test sanity", _sanity("--skip-test", "import", "--skip-test", "compile")),
-        Part("ansible-test sanity on every Python", _sanity("--test", "import", "--test", "compile")),
+        Part("ansible-test sanity", _sanity("main", "--skip-test", "import", "--skip-test", "compile")),
+        Part(
+            "ansible-test sanity on every Python", _sanity("pythons", "--test", "import", "--test", "compile")
+        ),
         Part("ansible-lint", _linter("ansible-lint", "--offline", "--strict", "--quiet")),
         Part("antsibull-docs", _linter("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
         Part("mypy", _linter("mypy")),
@@ -93,11 +95,11 @@ def _linter(program: str, *arguments: str) -> t.Callable[[], Command]:
     return prepare
 
 
-def _sanity(*arguments: str) -> t.Callable[[], Command]:
+def _sanity(part: str, *arguments: str) -> t.Callable[[], Command]:
     def prepare() -> Command:
         programs = controller_environment("lint")
         argv = [str(programs / "ansible-test"), "sanity", "--color", "no", *arguments]
-        return Command(argv, sanity.copy_collection(), sanity.surroundings(programs))
+        return Command(argv, sanity.copy_collection(part), sanity.surroundings(programs))
 
     return prepare
 

@@ -10,7 +10,7 @@ import sys
 from environments import controller_environment
 
 if __name__ == "__main__":
-    _, environment, program, *arguments = sys.argv
+    environment, program, *arguments = sys.argv[1:]
     directory = controller_environment(environment)
     os.environ["PATH"] = os.pathsep.join([str(directory), os.environ["PATH"]])
     os.execv(directory / program, [program, *arguments])

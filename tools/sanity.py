@@ -10,7 +10,7 @@ nothing from the internet but the package index, and leaves nothing outside .cac
 
 .cache/sanity/home/              caches of ansible-test: kept
 .cache/sanity/bin/python3.X      the interpreters
-.cache/sanity/ansible_collections/coracle/engine/    the copy: made anew for every run
+.cache/sanity/<part>/ansible_collections/coracle/engine/    the copy: made anew for every run
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from environments import CACHE, ROOT
 from interpreters import interpreters
 
 _HOME = CACHE / "sanity" / "home"
-_COPY = CACHE / "sanity" / "ansible_collections" / "coracle" / "engine"
 _GET_PIP = "import ensurepip\n\nensurepip.bootstrap(default_pip=True)\n"
 
 
-def copy_collection() -> pathlib.Path:
+def copy_collection(part: str) -> pathlib.Path:
     """What git tracks or would track, without the link that makes the checkout its own collection path."""
-    shutil.rmtree(_COPY, ignore_errors=True)
+    copy = CACHE / "sanity" / part / "ansible_collections" / "coracle" / "engine"
+    shutil.rmtree(copy, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -42,10 +42,10 @@ def copy_collection() -> pathlib.Path:
         source = ROOT / name
         if name.startswith(".collections/") or not os.path.lexists(source):
             continue
-        (_COPY / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, _COPY / name, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(_COPY)], check=True)
-    return _COPY
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, copy / name, follow_symlinks=False)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(copy)], check=True)
+    return copy
 
 
 def surroundings(programs: pathlib.Path) -> dict[str, str]:
@@ -56,6 +56,7 @@ def surroundings(programs: pathlib.Path) -> dict[str, str]:
         "PATH": os.pathsep.join(
             [_collect_interpreters(), str(programs), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         ),
+        "PIP_QUIET": "1",
         "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", os.path.expanduser("~/.config")),
     }
     return {**os.environ, **variables}
