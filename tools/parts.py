@@ -41,7 +41,7 @@ def lint_parts() -> list[Part]:
         Part(
             "ansible-test sanity on every Python", _sanity("pythons", "--test", "import", "--test", "compile")
         ),
-        Part("ansible-lint", _linter("ansible-lint", "--offline", "--strict", "--quiet")),
+        Part("ansible-lint", _linter("ansible-lint", "--offline", "--strict", "--nocolor", "-q")),
         Part("antsibull-docs", _linter("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
         Part("mypy", _linter("mypy")),
         Part("ruff check", _linter("ruff", "check", ".")),
