@@ -104,8 +104,9 @@ options:
     description:
       - Directories and files of the host and named volumes to mount, as C(source:target[:modes]).
       - A source that begins with V(/) is a path of the host. Every other source is the name of a volume,
-        which is made when it does not exist. A target alone is a volume without a name, which is removed
-        together with the container.
+        which is made when it does not exist.
+      - A target alone is a volume without a name, as are the volumes that the image declares. A container
+        that is replaced hands them on to the new one. With O(state=absent) they stay on the target.
       - 'Modes are a comma-separated list of: V(ro) or V(rw); V(nocopy) (do not fill an empty volume with
         what the image has there); V(z) and V(Z) (SELinux label); V(noexec), V(nosuid), V(nodev); V(rslave),
         V(rshared), V(rprivate), V(slave), V(shared), V(private).'

@@ -45,8 +45,7 @@ options:
       - V(present) - the container exists. It is neither started nor stopped. A container that has to be
         replaced runs afterwards if it ran before.
       - V(started) - it exists and runs.
-      - V(stopped) - it exists and does not run. Nothing starts it again before a task does, not even a
-        reboot.
+      - V(stopped) - it exists and does not run. With O(restart_policy=always), a reboot starts it again.
       - V(absent) - it does not exist. It is stopped first. All options but O(name), O(force_kill),
         O(kill_signal) and O(stop_timeout) are ignored.
     type: str
@@ -234,8 +233,10 @@ status:
   type: int
   sample: 0
 output:
-  description: What the container wrote, standard output and standard error as they came, at most the last
-  MiB. returned: O(detach=false), not in check mode type: str sample: "3 migrations applied\n"
+  description: What the container wrote, standard output and standard error as they came. The last MiB of it.
+  returned: O(detach=false), not in check mode
+  type: str
+  sample: "3 migrations applied\n"
 """
 
 import typing as t

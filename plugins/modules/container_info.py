@@ -61,8 +61,12 @@ exists:
   type: bool
   sample: true
 containers:
-  description: The containers that were found, in the shape of C(docker inspect). With O(name), in the order
-  of the names. returned: success type: list elements: dict sample:
+  description:
+    - The containers that were found, in the shape of C(docker inspect), in the order of O(name).
+  returned: success
+  type: list
+  elements: dict
+  sample:
     - Id: 6e5a1c0f6f0b4f1c8a4d9c0e7b1f2a3d4c5b6a79880f1e2d3c4b5a6978808f9e
       Name: /web
       State:

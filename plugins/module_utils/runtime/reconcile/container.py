@@ -18,7 +18,7 @@ import typing as t
 
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config
-from ..container.records import READY, ContainerRecord, find_container, list_hidden
+from ..container.records import READY, ContainerRecord, find_container, hidden_for, list_hidden
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
 from ..errors import Conflict, InvalidInput, NotFound
 from ..oci.image_config import ImageConfig
@@ -85,12 +85,9 @@ class Sight:
         record = find_container(self.engine.records, name)
         return Outlook(record, observe(self.engine, record)) if record else None
 
-    def replacement_of(self, container_id: str) -> ContainerRecord | None:
-        """What an interrupted task has made to replace the container, and has not switched in."""
-        for record in list_hidden(self.engine.records):
-            if record.state.replaces and record.state.replaces.container_id == container_id:
-                return record
-        return None
+    def hidden(self, name: str) -> list[ContainerRecord]:
+        """What an interrupted replacement of the container has left."""
+        return [record for record in list_hidden(self.engine.records) if hidden_for(record.name) == name]
 
     def image(self, asked: ContainerConfig, request: Request) -> ResolvedImage:
         from ..operations.resolve_image import resolve_image
@@ -152,9 +149,7 @@ class _Sketch:
     def __init__(self, sight: Sight, asked: ContainerConfig, request: Request) -> None:
         self.sight = sight
         self.request = request
-        self.remove_after = not request.detach and bool(request.cleanup or asked.auto_remove)
-        # A one-shot container is removed by its task, which wants to look at it first.
-        self.asked = dataclasses.replace(asked, auto_remove=None) if self.remove_after else asked
+        self.asked = asked
         self.name = request.name
         self.before: Outlook | None = None
         self.now: Outlook | None = None
@@ -191,30 +186,33 @@ class _Sketch:
 
     def finish_interrupted_work(self) -> None:
         """A killed task leaves a container half replaced, half made or half removed; a killed conmon,
-        without guard.
+        unguarded.
         """
+        for half in self.sight.hidden(self.name):
+            self._finish_replacement(half)
         if self.now is None:
             return
-        replacement = self.sight.replacement_of(self.now.record.id)
-        if replacement is not None:
-            self._undo(replacement, self.now)
         if self.now.record.state.phase != READY:
-            self._repair(self.now.record, "an interrupted task left it unfinished", None)
-        elif self.now.status.alive and self.now.status.error.startswith(CONMON_KILLED):
+            self._repair("an interrupted task left it unfinished", None)
+        elif self.now.status.unsupervised:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
-            self._repair(self.now.record, f"its {CONMON_KILLED}", self.now._replace(status=ended))
+            self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
 
-    def _undo(self, replacement: ContainerRecord, old: Outlook) -> None:
+    def _finish_replacement(self, half: ContainerRecord) -> None:
+        """Before the switch the new half goes and the old one runs again if it did; after it the old half
+        goes.
+        """
         from .container_steps import RepairReplacement
 
-        running = bool(replacement.state.replaces and replacement.state.replaces.was_running)
-        status = Status("running") if running and not old.status.alive else old.status
-        self._add(RepairReplacement(replacement.id, self.name, running), old._replace(status=status))
+        replaces, after = half.state.replaces, self.now
+        if replaces and replaces.was_running and after and not after.status.alive:
+            after = after._replace(status=Status("running"))
+        self._add(RepairReplacement(half.id, self.name, replaces), after)
 
-    def _repair(self, record: ContainerRecord, reason: str, after: Outlook | None) -> None:
+    def _repair(self, reason: str, after: Outlook | None) -> None:
         from .container_steps import RepairContainer
 
-        self._add(RepairContainer(record.id, self.name, reason), after)
+        self._add(RepairContainer(self.name, reason), after)
 
     def rename(self) -> None:
         found, new_name = self.now, self.request.new_name
@@ -224,7 +222,7 @@ class _Sketch:
 
         self.name = new_name
         self.differences.append(Difference("name", found.record.name, new_name, how=LIVE))
-        step = RenameContainer(found.record.id, found.record.name, new_name)
+        step = RenameContainer(found.record.name, new_name)
         self._add(step, found._replace(record=dataclasses.replace(found.record, name=new_name)))
 
     # What is wanted
@@ -245,6 +243,11 @@ class _Sketch:
         self.warnings += [image.warning] if image.warning else []
         if image.must_pull:
             self._pull(image)
+        elif image.record is None:
+            raise NotFound(
+                f"container {self.name}: image {self.image_name} is not on this host, and pull is never",
+                "pull it with the image module, or choose pull: missing",
+            )
         if self.now is None:
             self._create(image)
             return
@@ -264,8 +267,9 @@ class _Sketch:
         found = differences(record.config, self.asked, given)
         costly = [difference for difference in found if difference.how == RECREATE]
         if costly or "platform" in given:
+            what = describe_all(costly) or "platform is given"
             raise InvalidInput(
-                f"container {self.name}: {describe_all(costly) or 'platform is given'}: that needs a new container",
+                f"container {self.name}: {what}: that needs a new container",
                 "give image, and everything else that the container shall have, to have it replaced",
             )
         if found:
@@ -313,6 +317,10 @@ class _Sketch:
     def _create(self, image: ResolvedImage) -> None:
         from .container_steps import CreateContainer
 
+        if len(self.name) == 64 and not self.name.strip("0123456789abcdef"):
+            raise InvalidInput(
+                f"container {self.name[:12]}… does not exist", "the name of a new container is no id"
+            )
         self.fresh = True
         step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
         self._add(step, Outlook(self._record_to_come(image), Status("created")))
@@ -324,9 +332,7 @@ class _Sketch:
         self.replaced = True
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
-        step = ReplaceContainer(
-            old.record.id, self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason
-        )
+        step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
         self._add(step, Outlook(self._record_to_come(image), Status("running" if run else "created")))
 
     def _record_to_come(self, image: ResolvedImage) -> ContainerRecord:
@@ -347,7 +353,7 @@ class _Sketch:
     ) -> None:
         from .container_steps import UpdateContainer
 
-        step = UpdateContainer(old.record.id, self.name, config, image_name, describe_all(found))
+        step = UpdateContainer(self.name, config, image_name, describe_all(found))
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
         self._add(step, old._replace(record=record))
 
@@ -360,13 +366,13 @@ class _Sketch:
     def _restart(self, found: Outlook) -> None:
         from .container_steps import RestartContainer
 
-        step = RestartContainer(found.record.id, self.name, self._ending())
+        step = RestartContainer(self.name, self._ending())
         self._add(step, found._replace(status=Status("running")))
 
     def _stop(self, found: Outlook) -> None:
         from .container_steps import StopContainer
 
-        step = StopContainer(found.record.id, self.name, self._ending())
+        step = StopContainer(self.name, self._ending())
         self._add(step, found._replace(status=Status("exited", started_at=found.status.started_at)))
 
     def _run_to_end(self, found: Outlook) -> None:
@@ -374,8 +380,8 @@ class _Sketch:
 
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))
-        if self.remove_after:
-            self._add(RemoveContainer(self.name, "it has ended"), None)
+        if self.request.cleanup or found.record.config.auto_remove:
+            self._add(RemoveContainer(self.name, "it has ended", volumes=True), None)
 
     def _ending(self) -> Ending:
         """How the container is stopped, where the task says something about it."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The steps of a plan for one container: what each says, and which verb it calls.
 
-A step knows the container by its id where it exists when the plan is made, else by the name it will have.
+Steps know a container by the name that it has when their turn comes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .steps import Step
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
-    from ..container.records import ContainerRecord
+    from ..container.records import ContainerRecord, Replaces
     from ..content.images import ImageRecord
     from ..engine import Engine
 
@@ -54,7 +54,6 @@ class CreateContainer(Step):
 
 @dataclasses.dataclass(frozen=True)
 class ReplaceContainer(Step):
-    container_id: str
     name: str
     config: ContainerConfig
     image: ImageChoice
@@ -71,7 +70,7 @@ class ReplaceContainer(Step):
         image = chosen_image(engine, self.image)
         replace_container(
             engine,
-            self.container_id,
+            self.name,
             self.config,
             image,
             self.image.name,
@@ -82,7 +81,6 @@ class ReplaceContainer(Step):
 
 @dataclasses.dataclass(frozen=True)
 class UpdateContainer(Step):
-    container_id: str
     name: str
     config: ContainerConfig
     image_name: str
@@ -94,12 +92,11 @@ class UpdateContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.update_container import update_container
 
-        update_container(engine, self.container_id, self.config, self.image_name)
+        update_container(engine, self.name, self.config, self.image_name)
 
 
 @dataclasses.dataclass(frozen=True)
 class RenameContainer(Step):
-    container_id: str
     name: str
     new_name: str
 
@@ -109,7 +106,7 @@ class RenameContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.rename_container import rename_container
 
-        rename_container(engine, self.container_id, self.new_name)
+        rename_container(engine, self.name, self.new_name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +126,6 @@ class StartContainer(Step):
 
 @dataclasses.dataclass(frozen=True)
 class RestartContainer(Step):
-    container_id: str
     name: str
     ending: Ending
 
@@ -139,12 +135,11 @@ class RestartContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.restart_container import restart_container
 
-        restart_container(engine, self.container_id, **self.ending._asdict())
+        restart_container(engine, self.name, **self.ending._asdict())
 
 
 @dataclasses.dataclass(frozen=True)
 class StopContainer(Step):
-    container_id: str
     name: str
     ending: Ending
 
@@ -154,7 +149,7 @@ class StopContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.stop_container import stop_container
 
-        stop_container(engine, self.container_id, **self.ending._asdict())
+        stop_container(engine, self.name, **self.ending._asdict())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +162,7 @@ class PauseContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.pause_container import pause_container
 
-        pause_container(engine, container_called(engine, self.name).id)
+        pause_container(engine, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,13 +175,16 @@ class ResumeContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.pause_container import resume_container
 
-        resume_container(engine, container_called(engine, self.name).id)
+        resume_container(engine, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
 class RemoveContainer(Step):
+    """`volumes`: with its anonymous volumes, of which nobody would ever hear again."""
+
     name: str
     reason: str = ""
+    volumes: bool = False
 
     def describe(self) -> str:
         return f"remove container {self.name}" + (f": {self.reason}" if self.reason else "")
@@ -194,14 +192,13 @@ class RemoveContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.remove_container import remove_container
 
-        remove_container(engine, container_called(engine, self.name).id)
+        remove_container(engine, self.name, volumes=self.volumes)
 
 
 @dataclasses.dataclass(frozen=True)
 class RepairContainer(Step):
     """End what an interrupted task or a killed conmon has left; see operations/repair_container.py."""
 
-    container_id: str
     name: str
     reason: str
 
@@ -211,25 +208,32 @@ class RepairContainer(Step):
     def execute(self, engine: Engine) -> None:
         from ..operations.repair_container import repair_container
 
-        repair_container(engine, self.container_id)
+        repair_container(engine, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
 class RepairReplacement(Step):
-    """Undo a replacement whose task was killed before it had switched the two."""
+    """Undo a replacement whose task was killed before the switch (`replaces`), or finish one that was
+    killed after it.
+    """
 
-    replacement_id: str
+    hidden_id: str
     name: str
-    was_running: bool
+    replaces: Replaces | None
 
     def describe(self) -> str:
-        what = "start the old one again" if self.was_running else "remove the new one"
-        return f"repair container {self.name}: its replacement was interrupted, {what}"
+        if self.replaces is None:
+            what = "remove the one that it has replaced"
+        elif self.replaces.was_running:
+            what = "its replacement was interrupted, start the old one again"
+        else:
+            what = "its replacement was interrupted, remove the new one"
+        return f"repair container {self.name}: {what}"
 
     def execute(self, engine: Engine) -> None:
         from ..operations.replace_container import repair_replacement
 
-        repair_replacement(engine, self.replacement_id)
+        repair_replacement(engine, self.hidden_id)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,33 +256,28 @@ class RunContainer(Step):
         from ..operations.wait_container import wait_container
 
         if not self.running:
-            start(engine, self.name, self.fresh)
+            start(engine, self.name, self.fresh, awaited=True)
+        code = wait_container(engine, self.name)
         record = container_called(engine, self.name)
-        code = wait_container(engine, record.id)
-        record = container_called(engine, record.id)
         output = read_output(engine.paths, record, OUTPUT_LIMIT)
         facts = inspect(engine.paths, record, observe(engine, record))
         return {"status": code, "output": output, "container": {**facts, "Output": output}}
 
 
-def start(engine: Engine, name: str, fresh: bool) -> None:
+def start(engine: Engine, name: str, fresh: bool, awaited: bool = False) -> None:
+    """A container that the plan has made goes again if it does not start: the state before is the state
+    after.
+    """
+    from ..operations.remove_container import remove_container
     from ..operations.start_container import start_container
 
-    record = container_called(engine, name)
     try:
-        start_container(engine, record.id)
+        start_container(engine, name, awaited=awaited)
     except CoracleError:
         if fresh:
-            _take_back(engine, record.id)
+            with collecting([]):
+                remove_container(engine, name, volumes=True)
         raise
-
-
-def _take_back(engine: Engine, container_id: str) -> None:
-    """What went wrong with the start is what the user has to hear, not what went wrong with the tidying."""
-    from ..operations.remove_container import remove_container
-
-    with collecting([]):
-        remove_container(engine, container_id)
 
 
 def container_called(engine: Engine, name: str) -> ContainerRecord:

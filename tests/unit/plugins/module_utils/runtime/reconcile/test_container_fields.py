@@ -177,10 +177,10 @@ def test_restart_policy_takes_its_retries_along(policy: t.Any, retries: t.Any, e
 
 
 def test_restart_retries_said_twice_and_not_the_same() -> None:
-    with pytest.raises(InvalidInput, match="3 retries.*says 5.*keep one"):
+    with pytest.raises(InvalidInput, match=r"3 retries.*says 5.*keep one"):
         described({"restart_policy": "on-failure:3", "restart_retries": 5})
 
 
 def test_errors_name_the_option() -> None:
-    with pytest.raises(InvalidInput, match="^memory_swap: 'lots' is not a size"):
+    with pytest.raises(InvalidInput, match=r"^memory_swap: 'lots' is not a size"):
         described({"memory_swap": "lots"})

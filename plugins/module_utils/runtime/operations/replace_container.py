@@ -1,0 +1,187 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Replace a container by a new one of the same name, so that what works is not broken by what is new.
+
+    create the new one   under a hidden name; its record says whom it replaces, and whether that one ran
+    prepare it           mounts, program, options: what can go wrong goes wrong here
+    stop the old one
+    start the new one    it has to stay up for a moment if the old one was running
+    switch               one transaction: the new one gets the name, the old one is to go
+    remove the old one
+
+Any failure before the switch removes the new container and starts the old one again. A kill at any instant
+leaves either a record that replaces another one: the next task undoes it, as the boot does; or a hidden one
+that is to go: the same remove it. `replacement-<id of the old one>` is held all the while; the locks of
+both containers are taken by the verbs.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.records import (
+    REMOVING,
+    ContainerRecord,
+    Replaces,
+    find_container,
+    find_container_in,
+    hidden_name,
+    list_hidden,
+    save_name,
+    save_state,
+)
+from ..container.restart_policy import wants_restart
+from ..container.status import observe
+from ..errors import CoracleError, NotFound, RuntimeFailure, collecting, doing
+from ..linux.locks import lock
+from ..linux.processes import wait_until_gone
+from .create_container import create_container
+from .prepare_container import prepare_container
+from .remove_container import remove_container
+from .start_container import release_container, start_container
+from .stop_container import stop_container
+from .wait_container import wait_container
+
+if t.TYPE_CHECKING:
+    from ..container.config import ContainerConfig
+    from ..content.images import ImageRecord
+    from ..engine import Engine
+
+PROBATION = 1.0
+"""Seconds that a new container has to stay up before the old one is given up."""
+
+LOG_LINES = 10
+
+
+def replace_container(
+    engine: Engine,
+    name: str,
+    config: ContainerConfig,
+    image: ImageRecord,
+    image_name: str,
+    *,
+    run: bool,
+    signal: str | None = None,
+    timeout: int | None = None,
+) -> ContainerRecord:
+    """The new container's record. `run`: start it. `signal` and `timeout` are for stopping the old one."""
+    with doing(f"replace container {name}"):
+        old = find_container(engine.records, name) or _gone(name)
+        with lock(engine.paths, f"replacement-{old.id}"):
+            old = find_container(engine.records, old.id) or _gone(name)
+            ran = observe(engine, old).status in ("running", "paused", "restarting")
+            new = create_container(
+                engine, hidden_name(old.name), config, image, image_name, replaces=Replaces(old.id, ran)
+            )
+            try:
+                if run:
+                    prepare_container(engine, new.name)
+                if ran:
+                    stop_container(engine, old.name, signal=signal, timeout=timeout)
+                if run:
+                    release_container(engine, new.name)
+                if run and ran:
+                    _stay_up(engine, new)
+            except BaseException as error:
+                _roll_back(engine, new, error)
+                raise
+            _switch(engine, old, new)
+            return _finish(engine, old, new)
+
+
+def repair_replacement(engine: Engine, replacement_id: str) -> None:
+    """Undo what an interrupted task has begun, or finish what it has switched. Nothing to do if it goes on
+    or is done.
+    """
+    found = find_container(engine.records, replacement_id)
+    if found is None:
+        return
+    if found.state.replaces is None:
+        if found.state.phase == REMOVING:
+            remove_container(engine, found.id)
+        return
+    old_id = found.state.replaces.container_id
+    with doing("undo an interrupted replacement"), lock(engine.paths, f"replacement-{old_id}"):
+        found = find_container(engine.records, replacement_id)
+        if found is not None and found.state.replaces is not None:
+            _undo(engine, found)
+
+
+def repair_replacements(engine: Engine) -> None:
+    """All of them: at boot, before anything is started."""
+    for record in list_hidden(engine.records):
+        repair_replacement(engine, record.id)
+
+
+def _stay_up(engine: Engine, new: ContainerRecord) -> None:
+    """A program that does its work and ends with 0 is fine, unless it is meant to be up for ever."""
+    run = (find_container(engine.records, new.id) or _gone(new.name)).state.run
+    if run is None or run.init is None or wait_until_gone(run.init, PROBATION):
+        code = wait_container(engine, new.name)
+        if code != 0 or new.config.restart_policy in ("always", "unless-stopped"):
+            raise RuntimeFailure(f"it ended at once, with status {code}", status=code)
+
+
+def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> None:
+    """The old container as it was; the error tells how that went, and what the new one has said."""
+    from ..container.logs import read_output
+
+    said = ""
+    fate: list[BaseException] = []
+    with collecting(fate):
+        said = read_output(engine.paths, new, 1 << 14)
+    with collecting(fate):
+        _undo(engine, new)
+    if isinstance(error, CoracleError):
+        replaces = new.state.replaces
+        error.message = error.message.replace(f"container {new.name}", "the new container")
+        error.message += _fate(bool(replaces and replaces.was_running), fate)
+        if said.strip():
+            lines = said.rstrip().splitlines()[-LOG_LINES:]
+            error.message += "; the last lines of the new one: " + " | ".join(lines)
+
+
+def _fate(ran: bool, errors: list[BaseException]) -> str:
+    if errors:
+        return "; and the old container could not be brought back: " + "; ".join(
+            str(error) for error in errors
+        )
+    return "; the old container runs again" if ran else "; the old container is as it was"
+
+
+def _undo(engine: Engine, new: ContainerRecord) -> None:
+    replaces = new.state.replaces
+    remove_container(engine, new.id, volumes=True)
+    if replaces and replaces.was_running and find_container(engine.records, replaces.container_id):
+        start_container(engine, replaces.container_id)
+
+
+def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
+    """The new container gets the name. From here on there is no way back, and none is needed."""
+    first, second = sorted((old.id, new.id))
+    with (
+        lock(engine.paths, f"container-{first}"),
+        lock(engine.paths, f"container-{second}"),
+        engine.database.transaction() as transaction,
+    ):
+        old = find_container_in(transaction, old.id) or _gone(old.name)
+        new = find_container_in(transaction, new.id) or _gone(new.name)
+        old.state.phase = REMOVING
+        new.state.replaces = None
+        save_name(transaction, old.id, hidden_name(old.name))
+        save_name(transaction, new.id, old.name)
+        save_state(transaction, old)
+        save_state(transaction, new)
+
+
+def _finish(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> ContainerRecord:
+    """Remove the old container. Nobody has restarted a new one that ended before the switch."""
+    remove_container(engine, old.id)
+    new = find_container(engine.records, new.id) or _gone(old.name)
+    if new.state.exit and wants_restart(new.config, new.state, new.state.exit):
+        return start_container(engine, new.name)
+    return new
+
+
+def _gone(name: str) -> t.NoReturn:
+    raise NotFound(f"container {name} is gone", "another task has removed it: run the task again")

@@ -1,0 +1,29 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Update a container in place: write down what is asked for now. For options that only the record holds.
+
+Labels, restart policy, stop signal and timeout are read when they matter; nothing that runs has to hear of
+it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.records import ContainerRecord, save_config
+from ..errors import doing
+from .locked_container import locked_container
+
+if t.TYPE_CHECKING:
+    from ..container.config import ContainerConfig
+    from ..engine import Engine
+
+
+def update_container(engine: Engine, name: str, config: ContainerConfig, image_name: str) -> ContainerRecord:
+    """`image_name` is another name of the image that the container has."""
+    with doing(f"update container {name}"), locked_container(engine, name) as record:
+        record.config = config
+        record.image_name = image_name
+        with engine.database.transaction() as transaction:
+            save_config(transaction, record)
+        return record

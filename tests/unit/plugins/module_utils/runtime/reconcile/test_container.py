@@ -1,0 +1,194 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Plans as data: `cases/container/*.yml` hold a task, what it finds, and the steps that follow.
+
+case         what it is about
+there        the container that is found (absent: none): `asked` (options as in a task), `status`, `phase`,
+             `error`, `name`, `image` (its id; default: the one that is here), `image_name`
+other        a second container, found by `name`
+replacement  what an interrupted one has left: `was_running`, or nothing: the old half
+image        how the image is resolved: `here` (id, null: not at all), `pull` (reason), `warning`
+task         the task's options, over the defaults of the module
+steps        what the plan says; `differences` (options) and `after` (status, null: gone) where of interest
+error        instead of steps: a part of the message
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.coracle.engine.plugins.module_utils.module.container_options import (
+    CONTROL,
+    DESCRIPTION,
+    read_description,
+    read_request,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import (
+    REMOVING,
+    ContainerRecord,
+    ContainerState,
+    Replaces,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import Status
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import ImageRecord
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.resolve_image import (
+    ResolvedImage,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container import (
+    Outlook,
+    Planned,
+    Sight,
+    plan_container,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_fields import (
+    described,
+)
+
+CASES = pathlib.Path(__file__).parent / "cases" / "container"
+HERE = "sha256:" + "1" * 64
+IMAGE_CONFIG = ImageConfig(env=["FROM_IMAGE=1"], cmd=["serve"], labels={"of": "image"}, user="app")
+
+
+class Scene(Sight):
+    """A host made of a case."""
+
+    def __init__(self, case: dict[str, t.Any]) -> None:
+        self.case = case
+        given = [case[key] for key in ("there", "other") if case.get(key) is not None]
+        found = [self._outlook(there, number) for number, there in enumerate(given)]
+        self.containers = {key: one for one in found for key in (one.record.name, one.record.id)}
+
+    def container(self, name: str) -> Outlook | None:
+        return self.containers.get(name)
+
+    def hidden(self, name: str) -> list[ContainerRecord]:
+        half = self.case.get("replacement")
+        if half is None:
+            return []
+        record = self._outlook({"name": f".{name}.abc"}, 9).record
+        if "was_running" in half:
+            record.state.replaces = Replaces("0" * 64, half["was_running"])
+        else:
+            record.state.phase = REMOVING
+        return [record]
+
+    def image(self, asked: t.Any, request: t.Any) -> ResolvedImage:
+        image = self.case.get("image", {})
+        reason, reference = image.get("pull", ""), parse_reference(asked.image)
+        return ResolvedImage(
+            reference=reference,
+            record=image_record(image.get("here", HERE)) if image.get("here", HERE) else None,
+            must_pull=bool(reason),
+            reason=reason,
+            digest=None,
+            warning=image.get("warning", ""),
+        )
+
+    def _outlook(self, there: dict[str, t.Any], number: int) -> Outlook:
+        asked = there.get("asked", {})
+        record = ContainerRecord(
+            id=f"{number:x}" * 64,
+            name=there.get("name", "web"),
+            image_id=there.get("image", HERE),
+            image_name=parse_reference(there.get("image_name", "app")).canonical,
+            image=IMAGE_CONFIG,
+            config=described(asked),
+            created="2026-11-24T00:00:00Z",
+            state=ContainerState(phase=there.get("phase", "ready")),
+        )
+        return Outlook(record, Status(there.get("status", "running"), error=there.get("error", "")))
+
+
+def image_record(image_id: str) -> ImageRecord:
+    return ImageRecord(
+        id=image_id,
+        manifest_digest="",
+        media_type="",
+        config=IMAGE_CONFIG.to_json(),
+        layers=(),
+        directories=(),
+        parents_layer=None,
+        size=0,
+    )
+
+
+def options(task: dict[str, t.Any]) -> dict[str, t.Any]:
+    """As AnsibleModule delivers them."""
+    specification = {**CONTROL.options, **DESCRIPTION.options}
+    assert set(task) <= set(specification), "the case has an option that does not exist"
+    return {**{name: option.get("default") for name, option in specification.items()}, "name": "web", **task}
+
+
+def planned(case: dict[str, t.Any]) -> Planned:
+    task = options(case["task"])
+    return plan_container(Scene(case), read_description(task), read_request(task, None))
+
+
+def cases() -> list[t.Any]:
+    return [
+        pytest.param(case, id=f"{path.stem}: {case['case']}")
+        for path in sorted(CASES.glob("*.yml"))
+        for case in yaml.safe_load(path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("case", cases())
+def test_plan(case: dict[str, t.Any]) -> None:
+    if "error" in case:
+        with pytest.raises(CoracleError) as raised:
+            planned(case)
+        assert case["error"] in str(raised.value)
+        return
+    result = planned(case)
+    assert result.plan.actions == case["steps"]
+    assert result.plan.changed == bool(case["steps"])
+    if "differences" in case:
+        assert [difference.field for difference in result.plan.differences] == case["differences"]
+    if "after" in case:
+        assert (result.after and result.after.status.status) == case["after"]
+    assert list(result.warnings) == case.get("warnings", [])
+
+
+def test_no_case_shows_a_secret() -> None:
+    """`hunter` begins every value of `env` in the cases."""
+    for param in cases():
+        case = param.values[0]
+        if "error" not in case:
+            assert "hunter" not in str(planned(case).plan), param.id
+        else:
+            with pytest.raises(CoracleError) as raised:
+                planned(case)
+            assert "hunter" not in str(raised.value), param.id
+
+
+class Again(Scene):
+    """The host after a plan was carried out."""
+
+    def __init__(self, after: Outlook) -> None:
+        self.case = {"image": {"here": after.record.image_id or HERE}}
+        record = dataclasses.replace(after.record, image_id=after.record.image_id or HERE)
+        self.containers = {record.name: Outlook(record, after.status)}
+
+
+def test_a_plan_that_was_carried_out_has_nothing_left_to_do() -> None:
+    """What every case predicts is no change for the same task."""
+    never_done = {"restart", "recreate", "detach"}
+    for param in cases():
+        case = param.values[0]
+        after = None if "error" in case else planned(case).after
+        if (
+            after is not None
+            and not never_done & set(case["task"])
+            and len(case["task"].get("name", "")) < 64
+        ):
+            task = options(case["task"])
+            rerun = plan_container(Again(after), read_description(task), read_request(task, None))
+            assert rerun.plan.actions == [], param.id
