@@ -32,8 +32,8 @@ _ELF_HEADER, _ELF_INTERPRETER = 64, 3  # bytes we read of an executable; program
 
 
 class HostFacts(t.NamedTuple):
-    """`bounding`: capabilities that we may hand on. `side_channels`: files that tell of other tenants'
-    work.
+    """`bounding`: capabilities that we may hand on. `largest_limits`: highest rlimit that we can set, by
+    name; one that is missing has no bound. `side_channels`: files that tell of other tenants' work.
     """
 
     machine: Machine
@@ -41,20 +41,21 @@ class HostFacts(t.NamedTuple):
     controllers: frozenset[str]
     limits_swap: bool
     bounding: frozenset[str]
-    most_open_files: int
+    largest_limits: dict[str, int]
     side_channels: tuple[str, ...]
 
 
 def read_host_facts() -> HostFacts:
     control_groups = layout()
     memory = control_groups.controllers.get("memory", "")
+    bounding = _bounding_capabilities()
     return HostFacts(
         machine=Machine(platform.machine(), _kernel_version(platform.release())),
         cgroup_mode=control_groups.mode,
         controllers=available_controllers(control_groups),
         limits_swap=control_groups.mode == "v2" or os.path.exists(os.path.join(memory, _MEMORY_SWAP_V1)),
-        bounding=_bounding_capabilities(),
-        most_open_files=int(_first_line("/proc/sys/fs/nr_open")),
+        bounding=bounding,
+        largest_limits=_largest_limits("SYS_RESOURCE" in bounding),
         side_channels=tuple(sorted(glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"))),
     )
 
@@ -70,9 +71,23 @@ def _bounding_capabilities() -> frozenset[str]:
     return capabilities_from_mask(int(masks[0], 16))
 
 
-def _first_line(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.readline().strip()
+def _largest_limits(may_raise: bool) -> dict[str, int]:
+    """Nobody gets more open files than `fs.nr_open`; who lacks SYS_RESOURCE gets no more than we have
+    ourselves.
+    """
+    if may_raise:
+        with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
+            return {"nofile": int(file.read())}
+    import resource
+
+    hard = {name: resource.getrlimit(number)[1] for name, number in _resource_numbers(vars(resource))}
+    return {name: limit for name, limit in hard.items() if limit != resource.RLIM_INFINITY}
+
+
+def _resource_numbers(names: dict[str, t.Any]) -> t.Iterator[tuple[str, int]]:
+    for name, number in names.items():
+        if name.startswith("RLIMIT_"):
+            yield name.removeprefix("RLIMIT_").lower(), number
 
 
 def find_init_program() -> str:

@@ -1,7 +1,12 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Directories that have to be there before the runtime starts: the working directory, and sources of bind
-mounts.
+"""Places that have to be right before the runtime starts: sources and targets of mounts, the working
+directory.
+
+The root belongs to an image: any of its directories may be a link. Paths are followed inside the root, as
+the program in the container would see them, and whatever ends up in `/proc`, `/sys` or `/dev` without
+saying so is refused: a volume there could take away what hides the host, a working directory there could be
+`/proc/self/fd/9` (CVE-2024-21626).
 """
 
 from __future__ import annotations
@@ -15,21 +20,23 @@ from ..linux.rooted import open_in_root
 from .effective import VolumeMount
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
+_NOT_THE_IMAGES = ("proc", "sys", "dev")
+_MOST_LINKS = 40  # as the kernel's MAXSYMLINKS
 
 
 def make_bind_sources(volumes: t.Iterable[VolumeMount]) -> list[str]:
-    """Create missing sources of bind mounts as directories (0755, root), as Docker does; the ones made,
+    """Create missing sources of bind mounts as directories (0755, root), as Docker does; those made,
     parents first.
     """
     made = []
     for volume in volumes:
-        if volume.type == "bind" and not os.path.lexists(volume.source):
+        if volume.type == "bind" and not os.path.exists(volume.source):
+            if os.path.lexists(volume.source):
+                raise NotFound(
+                    f"volumes: {volume.source} is a link that leads nowhere", "create what it points to"
+                )
             with doing(f"volumes: create {volume.source}"):
                 made += _make_directories(volume.source)
-        elif volume.type == "bind" and not os.path.exists(volume.source):
-            raise NotFound(
-                f"volumes: {volume.source} is a link that leads nowhere", "create what it points to"
-            )
     return made
 
 
@@ -37,59 +44,95 @@ def _make_directories(path: str) -> list[str]:
     if os.path.isdir(path):
         return []
     made = _make_directories(os.path.dirname(path))
-    os.mkdir(path, 0o755)
+    os.mkdir(path)
     os.chmod(path, 0o755)
     return [*made, path]
 
 
-def make_working_directory(root_fd: int, path: str, targets: t.Collection[str] = ()) -> None:
-    """Make `path` a directory inside the root, its parents too (0755, root), without ever leaving it.
+def check_mount_targets(root_fd: int, targets: t.Iterable[str]) -> None:
+    """Raise IntegrityError for a target that the image's links lead to a place where nobody may mount."""
+    for target in targets:
+        place = _follow(root_fd, target)
+        if _top(place) != _top(target) and _top(place) in _NOT_THE_IMAGES:
+            raise IntegrityError(
+                f"image: {target} leads to {place}: nothing can be mounted there", "choose another target"
+            )
 
-    `targets` are mount targets: below one of them the root says nothing about what the program will find,
-    and the runtime's own check has to do. Raises IntegrityError when something else is there, or a link
-    leads to `/proc`.
+
+def make_working_directory(root_fd: int, path: str, targets: t.Collection[str] = ()) -> None:
+    """Make `path` a directory of the root, its parents too (0755, root), without ever leaving the root.
+
+    `targets` are mount targets: below one of them the root does not tell what the program will find, and
+    the runtime makes the directory. Raises IntegrityError when something else is there or a link leads
+    where it must not.
     """
     if any(path == target or path.startswith(target + "/") for target in targets):
         return
+    place = _follow(root_fd, path)
+    if _top(place) in _NOT_THE_IMAGES and _top(place) != _top(path):
+        raise IntegrityError(f"working_dir: {path} of the image leads to {place}", "give working_dir")
     step = ""
-    for name in path.strip("/").split("/"):
+    for name in place.strip("/").split("/"):
         step = f"{step}/{name}"
         try:
-            os.close(open_in_root(root_fd, step, _DIRECTORY))
+            os.close(open_in_root(root_fd, step, _DIRECTORY | os.O_NOFOLLOW))
         except FileNotFoundError:
             _make_in_root(root_fd, step)
-        except OSError as error:
-            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
-                raise
+        except NotADirectoryError:
             raise IntegrityError(
                 f"working_dir: {step} of the image is not a directory", "give working_dir"
-            ) from error
-    _check_not_in_proc(root_fd, path)
+            ) from None
 
 
 def _make_in_root(root_fd: int, path: str) -> None:
     parent, name = os.path.split(path)
     parent_fd = open_in_root(root_fd, parent, _DIRECTORY)
     try:
-        os.mkdir(name, 0o755, dir_fd=parent_fd)
+        os.mkdir(name, dir_fd=parent_fd)
         os.chmod(name, 0o755, dir_fd=parent_fd)
-    except FileExistsError:
-        raise IntegrityError(
-            f"working_dir: {path} of the image is a link that leads nowhere", "give working_dir"
-        ) from None
     finally:
         os.close(parent_fd)
 
 
-def _check_not_in_proc(root_fd: int, path: str) -> None:
-    """Where the links of the image lead in the end: `/w -> /proc/self/fd/9` would be a door
-    (CVE-2024-21626).
+def _follow(root_fd: int, path: str) -> str:
+    """Where `path` leads inside the root, links followed even if they dangle: `/proc` of an image is empty,
+    the container's is not.
     """
-    fd = open_in_root(root_fd, path, _DIRECTORY)
+    followed: list[str] = []
+    todo = path.split("/")[::-1]
+    links = 0
+    while todo:
+        name = todo.pop()
+        if name == "..":
+            followed = followed[:-1]
+        elif name not in ("", "."):
+            target = _link_target(root_fd, "/" + "/".join(followed), name)
+            if target is None:
+                followed.append(name)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise IntegrityError(f"image: {path} leads in circles")
+            followed = [] if target.startswith("/") else followed
+            todo += target.split("/")[::-1]
+    return "/" + "/".join(followed)
+
+
+def _link_target(root_fd: int, directory: str, name: str) -> str | None:
+    """What the link `name` of a directory says; None where it is no link, or nothing."""
     try:
-        root, place = (os.readlink(f"/proc/self/fd/{number}") for number in (root_fd, fd))
+        fd = open_in_root(root_fd, directory, _DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return os.readlink(name, dir_fd=fd)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENAMETOOLONG):
+            return None
+        raise
     finally:
         os.close(fd)
-    inside = place[len(root.rstrip("/")) :]
-    if inside == "/proc" or inside.startswith("/proc/"):
-        raise IntegrityError(f"working_dir: {path} of the image leads to {inside}", "give working_dir")
+
+
+def _top(path: str) -> str:
+    return path.split("/")[1]

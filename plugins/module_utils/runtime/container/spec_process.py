@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import HostNotReady
 from .capabilities import granted_capabilities, process_capabilities
 from .config import ContainerConfig
 from .effective import Effective
 from .host_facts import HostFacts, loaded_apparmor_profile
 from .security_values import read_security_opts
 from .users import ResolvedUser
-from .values import UNLIMITED
+from .values import LIMIT_NAMES, UNLIMITED
 
 INIT_PATH = "/run/coracle-init"
 """Where the host's init program is bound read-only when `init` is asked for."""
@@ -76,11 +77,16 @@ def environment(effective: Effective, user: ResolvedUser) -> list[str]:
 
 
 def _rlimits(config: ContainerConfig, host: HostFacts) -> list[dict[str, t.Any]]:
-    """Nobody can have more open files than `fs.nr_open`, not even root."""
-    limits = dict(_RLIMITS)
-    limits["nofile"] = (min(_OPEN_FILES, host.most_open_files),) * 2
+    """Ours as far as this host allows; one that was asked for has to be possible."""
+    largest = {name: host.largest_limits.get(name, _INFINITY) for name in LIMIT_NAMES}
+    limits = {
+        name: (min(soft, largest[name]), min(hard, largest[name])) for name, (soft, hard) in _RLIMITS.items()
+    }
     for asked in config.ulimits or ():
-        limits[asked["name"]] = (_rlimit(asked["soft"]), _rlimit(asked["hard"]))
+        name, soft, hard = asked["name"], _rlimit(asked["soft"]), _rlimit(asked["hard"])
+        if hard > largest[name]:
+            raise HostNotReady(f"ulimits: this host gives at most {name}={largest[name]}", "ask for less")
+        limits[name] = (soft, hard)
     return [
         {"type": f"RLIMIT_{name.upper()}", "soft": soft, "hard": hard}
         for name, (soft, hard) in sorted(limits.items())

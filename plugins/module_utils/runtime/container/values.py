@@ -30,7 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _RT_FIRST, _RT_LAST = 34, 64  # SIGRTMIN and SIGRTMAX as glibc and Docker count them
 _RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
-_LIMIT_NAMES = (
+LIMIT_NAMES = (
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue",
     "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 )  # fmt: skip
@@ -184,8 +184,8 @@ def _ulimit(value: t.Any, option: str) -> dict[str, t.Any]:
     text = parse_text(value, option).replace(" ", "").lower()
     number = r"(\d{1,19}|-1|unlimited)"
     match = re.fullmatch(f"([a-z]+)[:=]{number}(?::{number})?", text, re.ASCII)
-    if match is None or match[1] not in _LIMIT_NAMES:
-        known = ", ".join(_LIMIT_NAMES)
+    if match is None or match[1] not in LIMIT_NAMES:
+        known = ", ".join(LIMIT_NAMES)
         raise refuse(
             value, option, "is not a limit", f"write name:soft[:hard], -1 for unlimited; names: {known}"
         )
