@@ -1,0 +1,204 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The layers of an image become a stack of directories that overlayfs merges to exactly what the image means.
+
+An image means: its layers unpacked one over the other into one directory. We unpack each layer alone, so that images
+share it and layers of one image are unpacked at the same time. The two differ where a layer relies on what is below it,
+which it has written down (`Demands`):
+
+- It went through a directory that below is a symbolic link or a file (`lib/x` over `lib -> usr/lib`), it hides names in
+  a directory that does not exist below, or links to a file of a layer below. Such a layer is unpacked again, over its
+  real parents, into a directory named after the chain: its diff id and all diff ids below.
+- It left out a directory, whose owner, mode, times and attributes come from below. Where the merged view would show
+  something else, one more layer on top of all puts it right: directories only, named after the chain too.
+
+Both are rare. `Assembly.directories` and `parents_layer` are what an image record keeps, and what garbage collection
+must spare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import typing as t
+
+from ..errors import IntegrityError, doing
+from .demands import Demands
+from .extract import Extracted
+from .limits import Limits
+from .store import LayerStore, StagedLayer, count_tree
+from .view import Layer, Metadata, View
+from .worker import ExtractionPool
+
+_CHUNK = 1 << 18
+
+
+class LayerStream(t.NamedTuple):
+    """The compressed bytes of a layer, from the start: `read(n)` gives b"" at the end."""
+
+    read: t.Callable[[int], bytes]
+    compression: str
+
+
+Reopen = t.Callable[[int], t.ContextManager[LayerStream]]
+
+
+class Assembly(t.NamedTuple):
+    """Names of layer directories, bottom first; the one on top of them all, if there is one."""
+
+    directories: list[str]
+    parents_layer: str | None
+
+
+class _Placed(t.NamedTuple):
+    name: str
+    path: str
+    demands: Demands
+
+
+def assemble(
+    store: LayerStore,
+    pool: ExtractionPool,
+    diff_ids: t.Sequence[str],
+    staged: t.Sequence[StagedLayer],
+    reopen: Reopen,
+    limits: Limits = Limits(),
+) -> Assembly:
+    """Make the stack of the image with `diff_ids` (bottom first) and publish everything that it needs, with one sync.
+
+    `staged` are its layers that were not in the store: filled, not yet published. `reopen(index)` gives a layer's bytes
+    once more; it is called only for a layer that has to be unpacked over its parents. On any error nothing is published.
+    """
+    with contextlib.ExitStack() as discarded, doing("lay out the image"):
+        work = _Assembling(store, pool, list(staged), reopen, limits, discarded)
+        for index, diff_id in enumerate(diff_ids):
+            work.add(index, diff_id)
+        parents_layer = work.put_metadata_right()
+        store.publish(work.staged)
+        return Assembly([placed.name for placed in work.placed], parents_layer)
+
+
+class _Assembling:
+    """`placed`: the stack so far, bottom first."""
+
+    def __init__(
+        self,
+        store: LayerStore,
+        pool: ExtractionPool,
+        staged: list[StagedLayer],
+        reopen: Reopen,
+        limits: Limits,
+        discarded: contextlib.ExitStack,
+    ) -> None:
+        self.staged = staged
+        self.placed: list[_Placed] = []
+        self._store = store
+        self._pool = pool
+        self._reopen = reopen
+        self._limits = limits
+        self._discarded = discarded
+        self._chain = ""
+
+    def add(self, index: int, diff_id: str) -> None:
+        """Put one more layer on top: the shared one where it fits, else one of its own for this chain."""
+        self._chain = _digest(f"{self._chain} {diff_id}") if self._chain else diff_id
+        layer = self._find(self._store.name_of(diff_id))
+        if layer is None:
+            raise IntegrityError(f"layer {diff_id} is not there", "pull the image again")
+        if layer.demands.alone and not layer.demands.parents:
+            self.placed.clear()
+        if not self._fits(layer.demands):
+            name = _name("layer", self._chain)
+            layer = self._find(name) or self._unpack(index, diff_id, name)
+        self.placed.append(layer)
+
+    def _find(self, name: str) -> _Placed | None:
+        for layer in self.staged:
+            if layer.name == name and layer.extracted is not None:
+                return _Placed(name, layer.diff, layer.extracted.demands)
+        record = self._store.record(name)
+        return _Placed(name, self._store.path(name), record.demands) if record else None
+
+    def _fits(self, demands: Demands) -> bool:
+        if demands.parents:
+            return False
+        with View(self._layers()) as below:
+            if not all(below.is_directory(path) for path in sorted(demands.existing)):
+                return False
+            return all(
+                below.is_directory(path) or not below.find(path).exists for path in sorted(demands.through)
+            )
+
+    def _layers(self) -> list[Layer]:
+        """Top first."""
+        return [Layer(placed.path, placed.demands.inherited) for placed in reversed(self.placed)]
+
+    def _unpack(self, index: int, diff_id: str, name: str) -> _Placed:
+        staged = self._stage(diff_id, name)
+        lower = [placed.path for placed in reversed(self.placed)]
+        with doing(f"unpack layer {diff_id} over the layers below it"), self._reopen(index) as stream:
+            worker = self._pool.start(staged, stream.compression, self._limits, layered=False, lower=lower)
+            try:
+                while data := stream.read(_CHUNK):
+                    worker.write(data)
+                extracted = worker.finish()
+            finally:
+                worker.abort()
+        return _Placed(name, staged.diff, extracted.demands)
+
+    def _stage(self, diff_id: str, name: str) -> StagedLayer:
+        staged = self._discarded.enter_context(self._store.stage(diff_id, name))
+        self.staged.append(staged)
+        return staged
+
+    def put_metadata_right(self) -> str | None:
+        """The name of the layer for the top, if the merged view has directories with metadata that is not theirs."""
+        with View(self._layers()) as view:
+            wrong = self._wrong(view)
+            if not wrong:
+                return None
+            name = _name("parents", self._chain)
+            if self._find(name) is None:
+                self._make_directories(self._stage("", name), view, wrong)
+            return name
+
+    def _wrong(self, view: View) -> list[bytes]:
+        wrong = []
+        for path in sorted(set().union(*(placed.demands.inherited for placed in self.placed))):
+            found = view.find(path)
+            if found.merged and found.source != found.merged[0]:
+                if view.metadata(path, found.source) != view.metadata(path, found.merged[0]):
+                    wrong.append(path)
+        return wrong
+
+    def _make_directories(self, staged: StagedLayer, view: View, paths: t.Iterable[bytes]) -> None:
+        """Those at `paths` and all above them, each with the metadata that it should have; times last, deepest first."""
+        wanted: dict[bytes, Metadata] = {}
+        for path in paths:
+            while path not in wanted:
+                wanted[path] = view.metadata(path, view.find(path).source)
+                path = path.rpartition(b"/")[0]
+        top = os.open(staged.diff, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for path in sorted(wanted):
+                if path:
+                    os.mkdir(path, 0o700, dir_fd=top)
+            for path in sorted(wanted, reverse=True):
+                fd = os.open(path or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+                try:
+                    wanted[path].give(fd)
+                finally:
+                    os.close(fd)
+        finally:
+            os.close(top)
+        staged.extracted = Extracted("", *count_tree(staged.diff), Demands())
+
+
+def _digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name(purpose: str, chain: str) -> str:
+    """Of a directory that belongs to one chain (image-spec, config.md, "Layer ChainID") and one purpose."""
+    return hashlib.sha256(f"coracle {purpose} {chain}".encode()).hexdigest()

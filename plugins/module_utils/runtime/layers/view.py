@@ -1,0 +1,146 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What overlayfs makes of a stack of layers, found without mounting it: which layer answers for a path.
+
+The rules are those of Documentation/filesystems/overlayfs.rst: the topmost layer that has a name decides; directories
+merge with those below until a whiteout, something that is not a directory, or an opaque directory ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from .tree import OPAQUE, is_whiteout
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Layer(t.NamedTuple):
+    """`directory`: its tree. `inherited`: directories in it whose metadata comes from below."""
+
+    directory: str
+    inherited: t.AbstractSet[bytes]
+
+
+class Metadata(t.NamedTuple):
+    """Of a directory; `mtime` in nanoseconds, attributes without overlayfs's own."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    attributes: t.Dict[str, bytes]
+
+    def give(self, fd: int) -> None:
+        """To an open directory that has nothing of it yet."""
+        os.fchown(fd, self.uid, self.gid)
+        os.fchmod(fd, self.mode)
+        for name, value in self.attributes.items():
+            os.setxattr(fd, name, value)
+        os.utime(fd, ns=(self.mtime, self.mtime))
+
+
+class Found(t.NamedTuple):
+    """`merged`: indices of the layers whose directories make up the one seen, top first; empty when it is not a directory.
+    `source`: index of the layer whose metadata it should have.
+    """
+
+    exists: bool
+    merged: t.Tuple[int, ...] = ()
+    source: int = -1
+
+
+class View:
+    """A context manager around `layers`, top first."""
+
+    def __init__(self, layers: t.Sequence[Layer]) -> None:
+        self._layers = layers
+        self._roots: list[int] = []
+        self._known: dict[bytes, Found] = {}
+
+    def __enter__(self) -> View:
+        with contextlib.ExitStack() as stack:
+            for layer in self._layers:
+                self._roots.append(os.open(layer.directory, _DIRECTORY))
+                stack.callback(os.close, self._roots[-1])
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def find(self, path: bytes) -> Found:
+        """What is at a clean path; directories on the way are never symbolic links."""
+        found = self._known.get(path)
+        if found is None:
+            found = self._look(path)
+            if found.merged:
+                self._known[path] = found
+        return found
+
+    def is_directory(self, path: bytes) -> bool:
+        return bool(self.find(path).merged)
+
+    def metadata(self, path: bytes, index: int) -> Metadata:
+        """Of the directory `path` in one layer."""
+        fd = os.open(path or b".", _DIRECTORY, dir_fd=self._roots[index])
+        try:
+            return read_metadata(fd)
+        finally:
+            os.close(fd)
+
+    def _look(self, path: bytes) -> Found:
+        if not path:
+            indices = tuple(range(len(self._layers)))
+            return Found(bool(indices), indices, self._source(path, indices))
+        parent = path.rpartition(b"/")[0]
+        merged: list[int] = []
+        candidates: list[int] = []
+        opaque = False
+        for index in self.find(parent).merged:
+            status = self._stat(index, path)
+            if status is None:
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                if not candidates:
+                    return Found(not is_whiteout(status))
+                break
+            candidates.append(index)
+            if not opaque:
+                merged.append(index)
+            opaque = opaque or self._is_opaque(index, path)
+            if opaque and path not in self._layers[index].inherited:
+                break
+        return Found(bool(merged), tuple(merged), self._source(path, candidates))
+
+    def _source(self, path: bytes, indices: t.Sequence[int]) -> int:
+        """The topmost layer that lists the directory; where none does, the lowest, which was the first to imply it."""
+        for index in indices:
+            if path not in self._layers[index].inherited:
+                return index
+        return indices[-1] if indices else -1
+
+    def _stat(self, index: int, path: bytes) -> os.stat_result | None:
+        try:
+            return os.stat(path, dir_fd=self._roots[index], follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def _is_opaque(self, index: int, path: bytes) -> bool:
+        fd = os.open(path, _DIRECTORY, dir_fd=self._roots[index])
+        try:
+            return OPAQUE in os.listxattr(fd)
+        finally:
+            os.close(fd)
+
+
+def read_metadata(fd: int) -> Metadata:
+    status = os.fstat(fd)
+    names = [name for name in os.listxattr(fd) if not name.startswith("trusted.overlay.")]
+    attributes = {name: os.getxattr(fd, name) for name in names}
+    return Metadata(
+        stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, attributes
+    )
