@@ -49,23 +49,35 @@ def segment(paths: Paths, container_id: str, number: int = 0) -> str:
     return os.path.join(paths.container(container_id), f"{NAME}.{number}" if number else NAME)
 
 
-def begin(paths: Paths, container_id: str, run_directory: str, limit: int = SEGMENT_BYTES) -> int:
-    """Before conmon starts: continue the log of the runs before. The size that conmon may fill, so that
-    what an older run left in the segment counts too.
+class Log(t.NamedTuple):
+    """What conmon is told: `path` (relative to the run directory, or absolute), the `bytes` that
+    it may write to one segment, and how many full segments it keeps itself (0: it deletes them, for all it
+    knows).
     """
+
+    path: str
+    bytes: int
+    kept: int = 0
+
+
+def begin(paths: Paths, container_id: str, run_directory: str, *, keeps_itself: bool) -> Log:
+    """Before conmon starts: continue the log of the runs before. What they left in a segment counts."""
     make_private_directory(logs_directory(paths))
     adopt(paths, container_id)
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.getsize(segment(paths, container_id)) > limit // 2:
-            _shift(paths, container_id)
-    _link(segment(paths, container_id), run_directory)
-    with contextlib.suppress(FileNotFoundError):
-        return limit - os.path.getsize(segment(paths, container_id))
-    return limit
+    current = segment(paths, container_id)
+    if _size(current) > SEGMENT_BYTES // 2:
+        _shift(paths, container_id)
+    left = SEGMENT_BYTES - _size(current)
+    if keeps_itself and ":" not in current:
+        return Log(current, left, SEGMENTS - 1)
+    _link(current, run_directory)
+    return Log(NAME, left)
 
 
-def arm(paths: Paths, container_id: str, run_directory: str) -> None:
+def arm(paths: Paths, container_id: str, run_directory: str, log: Log) -> None:
     """After conmon has opened the log and before the container writes: be ready for the first full segment."""
+    if log.kept:
+        return
     _link(os.path.join(logs_directory(paths), container_id), run_directory)
     link = os.path.join(run_directory, NAME)
     os.link(link, f"{link}.tmp", follow_symlinks=False)
@@ -121,6 +133,13 @@ def _shift(paths: Paths, container_id: str) -> None:
     for number in range(SEGMENTS - 1, 0, -1):
         with contextlib.suppress(FileNotFoundError):
             os.rename(segment(paths, container_id, number - 1), segment(paths, container_id, number))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
 
 
 def _link(target: str, run_directory: str) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import typing as t
 
 from ..errors import StateError
@@ -168,6 +169,16 @@ def list_hidden(database: Database) -> list[ContainerRecord]:
     """Only the halves of replacements under way; cheap, there are hardly ever any."""
     rows = database.read().all(f"SELECT {_COLUMNS} FROM containers WHERE name >= '.' AND name < '/'")
     return [_record(row) for row in rows]
+
+
+def hidden_name(name: str) -> str:
+    """`.web.5f3c…`: no user can give it, and it tells whose it is."""
+    return f".{name}.{os.urandom(6).hex()}"
+
+
+def hidden_for(hidden: str) -> str:
+    """The name of the container that a hidden one belongs to."""
+    return hidden[1:].rpartition(".")[0]
 
 
 def is_hidden(name: str) -> bool:

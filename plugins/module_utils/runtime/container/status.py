@@ -141,6 +141,17 @@ def started_at(paths: Paths, record: ContainerRecord) -> str:
         return ""
 
 
+def waits_for_start(paths: Paths, record: ContainerRecord) -> bool:
+    """Is the program of the current run yet to begin? Until it does, crun and runc keep `exec.fifo` in the
+    container's state directory; it tells about the instant between the `started` file and the start.
+    """
+    run = record.state.run
+    if run is None or run.started_at:
+        return False
+    fifo = os.path.join(paths.oci_runtime, record.id, "exec.fifo")
+    return not started_at(paths, record) or os.path.exists(fifo)
+
+
 def started_file(paths: Paths, container_id: str, nonce: str) -> str:
     """Made right before `crun start`: from then on an exit is an exit of the program."""
     return os.path.join(run_directory(paths, container_id, nonce), "started")
@@ -189,7 +200,7 @@ def _at_rest(record: ContainerRecord) -> Status:
 
 
 def _living(paths: Paths, record: ContainerRecord, processes: Processes) -> Status:
-    if _waits_for_start(paths, record):
+    if waits_for_start(paths, record):
         return _at_rest(record)
     frozen = cgroups.is_frozen(cgroup_of(paths, record.id))
     last = record.state.exit
@@ -201,14 +212,6 @@ def _living(paths: Paths, record: ContainerRecord, processes: Processes) -> Stat
         error=""
         if processes.conmon
         else f"{CONMON_KILLED}: the next task that changes this container ends it",
-    )
-
-
-def _waits_for_start(paths: Paths, record: ContainerRecord) -> bool:
-    """Until `start`, crun and runc keep `exec.fifo` in the container's state directory."""
-    run = record.state.run
-    return bool(run and not run.started_at) and os.path.exists(
-        os.path.join(paths.oci_runtime, record.id, "exec.fifo")
     )
 
 

@@ -1,0 +1,89 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line of the agent: `coracle.pyz --root DIR --run-root DIR VERB …`.
+
+exited ID NONCE    conmon: the container's run has ended
+restore            boot: start what its restart policy wants up
+shutdown           shutdown: stop everything, last started first
+keep-logs          give full log segments their names until nobody writes logs any more
+rotate-logs        the same until there is nothing to do
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+
+from ..engine import Engine, open_engine
+from ..errors import CoracleError
+from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
+
+USAGE = """\
+usage: coracle.pyz [--root DIR] [--run-root DIR] exited ID NONCE | restore | shutdown | keep-logs |
+rotate-logs
+"""
+
+
+def main(arguments: t.Sequence[str]) -> t.NoReturn:
+    """Exit code 0, 1 with a sentence on standard error, 2 for a command that is not understood."""
+    roots, words = _parse(arguments)
+    verb = _VERBS.get((words[0], len(words) - 1)) if words else None
+    if roots is None or verb is None:
+        sys.stderr.write(USAGE)
+        raise SystemExit(2)
+    os.umask(0o077)
+    _stay_whole()
+    with open_engine(roots["--root"], roots["--run-root"]) as engine:
+        try:
+            verb(engine, *words[1:])
+        except CoracleError as error:
+            sys.stderr.write(f"coracle: {error}\n")
+            raise SystemExit(1) from None
+    raise SystemExit(0)
+
+
+def _parse(arguments: t.Sequence[str]) -> tuple[dict[str, str] | None, list[str]]:
+    roots = {"--root": DEFAULT_ROOT, "--run-root": DEFAULT_RUN_ROOT}
+    words = list(arguments)
+    while words and words[0].startswith("--"):
+        if words[0] not in roots or len(words) < 2:
+            return None, []
+        roots[words[0]] = words[1]
+        del words[:2]
+    return roots, words
+
+
+def _stay_whole() -> None:
+    """Hold the zipapp that we run from until we end."""
+    archive = sys.path[0]
+    if os.path.isfile(archive):
+        from ..operations.install_agent import hold
+
+        hold(archive)
+
+
+def _exited(engine: Engine, container_id: str, nonce: str) -> None:
+    from ..operations.handle_exit import handle_exit
+
+    handle_exit(engine, container_id, nonce)
+
+
+def _restore(engine: Engine) -> None:
+    from ..operations.restore_containers import restore_containers
+
+    for name in restore_containers(engine):
+        sys.stdout.write(f"{name} is up\n")
+
+
+def _shutdown(engine: Engine) -> None:
+    from ..operations.restore_containers import shut_down_containers
+
+    shut_down_containers(engine)
+
+
+_VERBS: dict[tuple[str, int], t.Callable[..., None]] = {
+    ("exited", 2): _exited,
+    ("restore", 0): _restore,
+    ("shutdown", 0): _shutdown,
+}

@@ -1,0 +1,37 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""When the last container has ended: nothing of ours is left in the kernel."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..errors import CleanupFailed
+from ..linux import cgroups
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+
+def clear_idle_host(engine: Engine) -> None:
+    """Remove the control groups that all containers share, if none needs them; what is in use stays.
+
+    No lock is needed: a group with a process cannot be removed, and whoever starts a container makes what
+    is missing.
+    """
+    if not is_idle(engine):
+        return
+    for group in (f"{engine.paths.cgroup_parent}/conmon", engine.paths.cgroup_parent):
+        try:
+            cgroups.remove(group)
+        except CleanupFailed:
+            return
+
+
+def is_idle(engine: Engine) -> bool:
+    """Does no container of this engine have a run?"""
+    try:
+        return not os.listdir(engine.paths.container_run(""))
+    except FileNotFoundError:
+        return True

@@ -1,0 +1,41 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Pause a container (the freezer stops its processes where they are), and let it go on."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.oci_runtime import find_runtime
+from ..container.status import cgroup_of, living_processes
+from ..errors import Conflict, doing
+from ..linux import cgroups
+from .locked_container import locked_container
+from .settle_run import run_is_prepared, runtime_of, settle_run
+
+if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
+    from ..engine import Engine
+
+
+def pause_container(engine: Engine, name: str) -> ContainerRecord:
+    """Fine if it is paused already; Conflict if it does not run."""
+    with doing(f"pause container {name}"):
+        return _freeze(engine, name, frozen=True)
+
+
+def resume_container(engine: Engine, name: str) -> ContainerRecord:
+    """Fine if it is not paused; Conflict if it does not run."""
+    with doing(f"resume container {name}"):
+        return _freeze(engine, name, frozen=False)
+
+
+def _freeze(engine: Engine, name: str, *, frozen: bool) -> ContainerRecord:
+    with locked_container(engine, name) as record:
+        settle_run(engine, record)
+        if living_processes(engine.paths, record).init is None or run_is_prepared(engine, record):
+            raise Conflict("it is not running")
+        if cgroups.is_frozen(cgroup_of(engine.paths, record.id)) != frozen:
+            runtime = find_runtime(engine.paths, runtime_of(engine, record))
+            (runtime.pause if frozen else runtime.resume)(record.id)
+        return record

@@ -1,0 +1,134 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Prepare a container: everything that starting it takes, up to the point where only its program has to be
+let go.
+
+What can go wrong goes wrong here (a missing program, a mount that does not exist, an option that the kernel
+refuses), so that a replacement can be prepared before the old container is stopped. On any failure all of
+it is undone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ..container.effective import Effective, effective
+from ..container.records import ContainerRecord, Run
+from ..container.status import run_directory
+from ..errors import NotFound, doing
+from ..linux import cgroups
+from ..linux.files import make_private_directory
+from ..linux.processes import boot_id, now
+from .locked_container import locked_container, save
+from .settle_run import abandon_run, clear_run, runtime_of, settle_run
+
+if t.TYPE_CHECKING:
+    from ..container.conmon import Launched
+    from ..engine import Engine
+
+
+def prepare_container(engine: Engine, name: str) -> ContainerRecord:
+    """Nothing to do for a container that is prepared already, or runs."""
+    with doing(f"prepare container {name}"), locked_container(engine, name) as record:
+        settle_run(engine, record)
+        if record.state.run is None:
+            prepare(engine, record)
+            save(engine, record)
+        return record
+
+
+def prepare(engine: Engine, record: ContainerRecord) -> None:
+    """The same with the lock held, for a container whose last run is settled. The processes of the run are
+    in `record` only: the caller saves it, here or when the program has been let go.
+    """
+    record.state.run = Run(os.urandom(8).hex(), boot_id(), now())
+    save(engine, record)
+    try:
+        clear_run(engine, record)
+        launched = _build_up(engine, record, record.state.run.nonce)
+    except BaseException as error:
+        abandon_run(engine, record, error)
+        raise
+    record.state.run = record.state.run._replace(conmon=launched.conmon, init=launched.init)
+
+
+def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
+    from ..container import conmon, log_segments
+    from ..container.oci_runtime import find_runtime
+    from ..linux.programs import find_program
+    from .install_agent import exit_command
+
+    paths = engine.paths
+    cgroups.check_cgroups()
+    runtime = find_runtime(paths, runtime_of(engine, record))
+    program = find_program(engine.conmon)
+    directory = run_directory(paths, record.id, nonce)
+    for private in (paths.container(record.id), directory):
+        make_private_directory(private)
+    for name in ("exit", "persist"):
+        os.mkdir(os.path.join(directory, name), 0o700)
+    bundle = _write_bundle(engine, record)
+    os.symlink(bundle, os.path.join(directory, "config.json"))
+    plan = conmon.Launch(
+        program=program,
+        runtime=runtime,
+        container_id=record.id,
+        name=record.name,
+        run_directory=directory,
+        cgroup=f"{paths.cgroup_parent}/conmon",
+        exit_command=exit_command(engine, record.id, nonce),
+        tty=bool(record.config.tty),
+        interactive=bool(record.config.interactive),
+    )
+    log = log_segments.begin(paths, record.id, directory, keeps_itself=conmon.rotates_logs(program))
+    launched = conmon.launch(plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept))
+    log_segments.arm(paths, record.id, directory, log)
+    return launched
+
+
+def _write_bundle(engine: Engine, record: ContainerRecord) -> str:
+    """Mount the root file system and write what the runtime is told; the path of config.json."""
+    from ..container.host_files import write_host_files, write_plain
+    from ..container.mount_places import make_bind_sources
+
+    directory = engine.paths.container(record.id)
+    whole = effective(record.config, record.image, record.id, record.volumes_from)
+    root = _mount(engine, record, directory)
+    make_bind_sources(whole.volumes)
+    write_host_files(directory, whole.hostname, whole.network_mode)
+    spec = _spec(engine, record, whole, root)
+    path = os.path.join(directory, "config.json")
+    write_plain(path, json.dumps(spec).encode(), 0o600)
+    return path
+
+
+def _mount(engine: Engine, record: ContainerRecord, directory: str) -> str:
+    from ..content.images import find_image
+    from ..layers.snapshots import lower_directories, mount_root
+
+    image = find_image(engine.database, record.image_id)
+    if image is None:
+        raise NotFound(f"image {record.image_name} ({record.image_id[7:19]}) is gone", "pull it again")
+    return mount_root(lower_directories(engine.paths, image.directories, image.parents_layer), directory)
+
+
+def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) -> dict[str, t.Any]:
+    """Looks into the root file system by a descriptor only: its names and links are the image's."""
+    from ..container.host_facts import read_host_facts
+    from ..container.mount_places import make_working_directory
+    from ..container.spec import build_spec
+    from ..container.users import resolve_user
+    from ..layers.snapshots import check_root
+
+    config = record.config
+    covered = [*(volume.target for volume in whole.volumes), *(config.tmpfs or ())]
+    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        check_root(fd)
+        user = resolve_user(fd, whole.user, config.groups or ())
+        make_working_directory(fd, whole.working_dir, covered)
+    finally:
+        os.close(fd)
+    return build_spec(record.id, config, whole, user, engine.paths, read_host_facts())

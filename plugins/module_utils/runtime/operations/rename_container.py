@@ -1,0 +1,29 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Give a container another name, running or not. Its id, and so everything on disk and in the kernel,
+stays.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.records import find_container_in, save_name
+from ..errors import Conflict, doing
+from .locked_container import locked_container
+
+if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
+    from ..engine import Engine
+
+
+def rename_container(engine: Engine, name: str, new_name: str) -> ContainerRecord:
+    """Fine if it has that name; Conflict if another container has."""
+    with doing(f"rename container {name} to {new_name}"), locked_container(engine, name) as record:
+        with engine.database.transaction() as transaction:
+            other = find_container_in(transaction, new_name)
+            if other is not None and other.id != record.id:
+                raise Conflict(f"the name is taken by container {other.id[:12]}", "choose another name")
+            save_name(transaction, record.id, new_name)
+        record.name = new_name
+        return record

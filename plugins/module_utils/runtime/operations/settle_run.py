@@ -1,0 +1,197 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Settle a container's last run: if it is over, write down how it ended and clear away what it used.
+
+Every verb that changes a container settles it first, so that whatever a crash, a killed conmon or a reboot
+has left is put in order before anything new is done. The order makes it safe to be killed at any instant:
+the end is in the record before the run directory with conmon's exit file goes; what is cleared away is
+found again by its place, not by memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import typing as t
+
+from ..container.oci_runtime import find_runtime
+from ..container.records import ContainerRecord, Exit, Restart
+from ..container.restart_policy import next_pause, wants_restart
+from ..container.status import (
+    CONMON_KILLED,
+    UNKNOWN_CODE,
+    cgroup_of,
+    living_processes,
+    read_exit,
+    rfc3339,
+    started_at,
+    waits_for_start,
+)
+from ..errors import CleanupFailed, CoracleError, HostNotReady, RuntimeFailure, collecting
+from ..linux import cgroups
+from ..linux.processes import ProcessIdentity, boot_id, identity, now, signal_process, wait_until_gone
+from ..linux.trees import remove_tree
+from .locked_container import save
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+_EXIT_FILE_TIMEOUT = 5.0  # seconds from the death of a container to its exit file; conmon needs some ms
+_KILL_TIMEOUT = 10.0
+
+
+def settle_run(
+    engine: Engine, record: ContainerRecord, restarter: ProcessIdentity | None = None
+) -> Exit | None:
+    """How the last run ended, if it had not been written down; None: it goes on, or there was nothing to
+    settle.
+
+    The container's lock is held. `restarter` will carry out what the restart policy says: its decision
+    becomes part of the record in the same instant as the end. Without it nothing is restarted.
+    """
+    run = record.state.run
+    if run is None:
+        return None
+    exit_ = _ending(engine, record)
+    if exit_ is None:
+        return None
+    record.state.run = None
+    if exit_.started_at:
+        record.state.exit = exit_
+        record.state.restart = None
+        if restarter is not None and wants_restart(record.config, record.state, exit_):
+            schedule_restart(record, restarter, _uptime(run.init))
+    save(engine, record)
+    clear_run(engine, record)
+    return exit_ if exit_.started_at else None
+
+
+def abandon_run(engine: Engine, record: ContainerRecord, error: BaseException) -> None:
+    """A run that could not be started has not happened; `error` becomes the container's.
+
+    The record first: from then on the exit handler of this run knows that it is not meant.
+    """
+    record.state.run = None
+    record.state.error = str(error) if isinstance(error, CoracleError) else type(error).__name__
+    problems: list[BaseException] = []
+    with collecting(problems):
+        save(engine, record)
+    with collecting(problems):
+        clear_run(engine, record)
+
+
+def schedule_restart(record: ContainerRecord, restarter: ProcessIdentity, uptime: float = 0.0) -> None:
+    """Put the policy's decision into the record; the caller saves it."""
+    state = record.state
+    state.backoff = next_pause(state.backoff, uptime)
+    state.restart = Restart(restarter, boot_id(), rfc3339(time.time_ns() + int(state.backoff * 10**9)))
+
+
+def clear_run(engine: Engine, record: ContainerRecord) -> None:
+    """Take away everything that a run needs and the container does not: processes, groups, mounts, sockets.
+
+    Each step is fine if there is nothing left to do; all are tried, and what failed is reported then.
+    """
+    from ..layers.snapshots import unmount_root
+
+    paths = engine.paths
+    errors: list[BaseException] = []
+    with collecting(errors):
+        end_processes(engine, record)
+    with collecting(errors):
+        _forget_in_runtime(engine, record)
+    with collecting(errors):
+        cgroups.remove(cgroup_of(paths, record.id))
+    with collecting(errors):
+        unmount_root(paths.container(record.id))
+    with collecting(errors):
+        remove_tree(paths.container_run(record.id))
+    if errors:
+        raise CleanupFailed(f"clear away the last run of container {record.name}", errors)
+
+
+def end_processes(engine: Engine, record: ContainerRecord) -> None:
+    """Kill every process of the container, paused or not, and wait until all are gone."""
+    group = cgroup_of(engine.paths, record.id)
+    deadline = time.monotonic() + _KILL_TIMEOUT
+    while time.monotonic() < deadline:
+        living = [process for process in map(identity, cgroups.processes(group)) if process]
+        if not living:
+            return
+        for process in living:
+            signal_process(process, signal.SIGKILL)
+        if cgroups.is_frozen(group):
+            find_runtime(engine.paths, runtime_of(engine, record)).resume(record.id)
+        for process in living:
+            wait_until_gone(process, deadline - time.monotonic())
+    raise RuntimeFailure(
+        f"processes of container {record.name} do not die", "look for a hanging disk or NFS server"
+    )
+
+
+def runtime_of(engine: Engine, record: ContainerRecord) -> str:
+    return record.config.runtime or engine.runtime
+
+
+def _forget_in_runtime(engine: Engine, record: ContainerRecord) -> None:
+    state_directory = os.path.join(engine.paths.oci_runtime, record.id)
+    if not os.path.exists(state_directory):
+        return
+    try:
+        find_runtime(engine.paths, runtime_of(engine, record)).delete(record.id)
+    except (RuntimeFailure, HostNotReady):
+        # Killed while it wrote its state, or not installed any more; its processes are dead and nothing
+        # else is left.
+        remove_tree(state_directory)
+
+
+def _ending(engine: Engine, record: ContainerRecord) -> Exit | None:
+    """How the run ended; None while it goes on. A run that cannot go on is ended here."""
+    run = record.state.run
+    if run is None:
+        return None
+    if run.boot_id != boot_id():
+        return Exit(UNKNOWN_CODE, run.started_at, now(), error="the host was restarted")
+    processes = living_processes(engine.paths, record)
+    exit_ = read_exit(engine.paths, record)
+    if exit_ is not None:
+        return exit_
+    if processes.conmon and processes.init:
+        half_made = (
+            waits_for_start(engine.paths, record) and not run.init and not started_at(engine.paths, record)
+        )
+        return Exit(UNKNOWN_CODE, "", now()) if half_made else None
+    if processes.conmon:
+        exit_ = _wait_for_exit_file(engine, record, processes.conmon)
+        if exit_ is not None:
+            return exit_
+        signal_process(processes.conmon, signal.SIGKILL)
+    return Exit(UNKNOWN_CODE, started_at(engine.paths, record), now(), error=CONMON_KILLED)
+
+
+def _wait_for_exit_file(engine: Engine, record: ContainerRecord, conmon: ProcessIdentity) -> Exit | None:
+    """conmon lives without its container: it is writing the exit file, unless it never had a container."""
+    if not started_at(engine.paths, record):
+        return None
+    deadline = time.monotonic() + _EXIT_FILE_TIMEOUT
+    while time.monotonic() < deadline:
+        gone = wait_until_gone(conmon, 0.01)
+        exit_ = read_exit(engine.paths, record)
+        if exit_ is not None or gone:
+            return exit_
+    return None
+
+
+def _uptime(init: ProcessIdentity | None) -> float:
+    """Seconds since the container's init was made, by a clock that nobody sets: since boot, as its start
+    time.
+    """
+    if init is None:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - init.start_time / os.sysconf("SC_CLK_TCK")
+
+
+def run_is_prepared(engine: Engine, record: ContainerRecord) -> bool:
+    """Is there a run, settled before, that only waits to be let go?"""
+    return record.state.run is not None and waits_for_start(engine.paths, record)

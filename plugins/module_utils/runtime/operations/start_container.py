@@ -1,0 +1,79 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Start a container: prepare it, then let its program go. Of several at once, exactly one starts it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..container.oci_runtime import find_runtime
+from ..container.records import ContainerRecord
+from ..container.status import started_file
+from ..errors import Conflict, doing
+from ..linux.processes import identity, now
+from .locked_container import locked_container, save
+from .prepare_container import prepare
+from .settle_run import abandon_run, run_is_prepared, runtime_of, settle_run
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+
+def start_container(engine: Engine, name: str, *, awaited: bool = False) -> ContainerRecord:
+    """The container's record; nothing happens if it runs already. A start by a user forgets what the policy
+    counted.
+
+    `awaited`: this process wants exit code and output, so an automatic removal is left to it while it lives.
+    """
+    with doing(f"start container {name}"), locked_container(engine, name) as record:
+        settle_run(engine, record)
+        if record.state.run is None:
+            forget_restarts(record)
+            record.state.awaited_by = identity(os.getpid()) if awaited else None
+            prepare(engine, record)
+        if run_is_prepared(engine, record):
+            release(engine, record)
+        return record
+
+
+def release_container(engine: Engine, name: str) -> ContainerRecord:
+    """The second half of a start: let a prepared container's program go."""
+    with doing(f"start container {name}"), locked_container(engine, name) as record:
+        settle_run(engine, record)
+        if not run_is_prepared(engine, record):
+            raise Conflict("it is not prepared any more", "run the task again")
+        forget_restarts(record)
+        release(engine, record)
+        return record
+
+
+def release(engine: Engine, record: ContainerRecord) -> None:
+    """The same with the lock held, for a prepared container."""
+    run = record.state.run
+    if run is None:
+        raise Conflict(f"container {record.name} is not prepared")
+    runtime = find_runtime(engine.paths, runtime_of(engine, record))
+    os.close(
+        os.open(
+            started_file(engine.paths, record.id, run.nonce), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600
+        )
+    )
+    started = now()
+    try:
+        runtime.start(record.id)
+    except BaseException as error:
+        abandon_run(engine, record, error)
+        raise
+    record.state.run = run._replace(started_at=started)
+    record.state.restart = None
+    record.state.error = ""
+    save(engine, record)
+
+
+def forget_restarts(record: ContainerRecord) -> None:
+    state = record.state
+    state.stopped_by_user = False
+    state.restart_count = 0
+    state.backoff = 0.0
+    state.restart = None
