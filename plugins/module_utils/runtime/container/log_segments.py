@@ -75,7 +75,7 @@ def begin(paths: Paths, container_id: str, run_directory: str, *, keeps_itself: 
 
 
 def arm(paths: Paths, container_id: str, run_directory: str, log: Log) -> None:
-    """After conmon has opened the log and before the container writes: be ready for the first full segment."""
+    """After conmon has opened the log, before the container writes: be ready for the first full segment."""
     if log.kept:
         return
     _link(os.path.join(logs_directory(paths), container_id), run_directory)
