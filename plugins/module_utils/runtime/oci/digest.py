@@ -38,7 +38,7 @@ def parse_digest(text: object, error: type[CoracleError] = IntegrityError) -> st
         and re.fullmatch("[a-z0-9+._-]+:[0-9a-fA-F]{32,}", text)
         and not text.startswith(PREFIX)
     ):
-        raise error(f"digest {shown}: only sha256 digests are supported")
+        raise error(f"digest {shown}: only sha256 digests are supported", "name it by its sha256 digest")
     raise error(f"{shown} is not a digest", "a digest is sha256: and 64 lower-case hexadecimal digits")
 
 

@@ -4,8 +4,7 @@
 
 The grammar is that of distribution-spec 1.1 ("Pulling manifests") and github.com/distribution/reference, down
 to the two defaults of Docker: a name without a registry is on Docker Hub (`docker.io`), and there a name of
-one word is in `library/`. The first word is a registry if it contains `.`, `:` or an upper-case letter, or is
-`localhost`.
+one word is in `library/`. The first word is a registry if it contains `.` or `:`, or is `localhost`.
 
 A `Reference` that came from `parse_reference` contains no `..`, no `%`, no control character: it is safe in a
 URL.
@@ -132,7 +131,7 @@ def _split_registry(text: str, name: str) -> tuple[str, str]:
 
 
 def _looks_like_registry(first: str) -> bool:
-    return "." in first or ":" in first or first == "localhost" or first != first.lower()
+    return "." in first or ":" in first or first == "localhost"
 
 
 def _checked_repository(text: str, repository: str) -> str:

@@ -152,7 +152,7 @@ class Authorizer:
             headers["Content-Type"], body = "application/x-www-form-urlencoded", encoded.encode()
         else:
             target += ("&" if "?" in target else "?") + encoded
-        with explained(self._name, realm.origin.host_header):
+        with explained(self._name):
             response = self._transport.request(
                 "POST" if post else "GET",
                 Url(realm.origin, target),

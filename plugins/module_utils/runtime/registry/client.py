@@ -25,7 +25,7 @@ from ..oci.documents import ACCEPTED_TYPES, Descriptor, Index, Manifest, parse_d
 from ..oci.platforms import Platform, select_platform
 from ..oci.strict_json import MAX_DOCUMENT, parse_json_object
 from .blob_reader import BlobReader
-from .endpoint import Answer, Endpoint
+from .endpoint import Endpoint
 from .failures import parse_error_details, printable, raise_not_found
 from .options import RegistryOptions
 
@@ -172,7 +172,8 @@ class RegistryClient:
     ) -> FetchedDocument:
         answer = endpoint.fetch("GET", repository, f"manifests/{target}", _ACCEPT, MAX_DOCUMENT)
         if answer.status == 404:
-            self._raise_not_found(endpoint, repository, target, answer)
+            tags = "" if is_digest(target) else self._similar_tags(endpoint, repository, target)
+            raise_not_found(endpoint.name, repository, target, parse_error_details(answer.body), tags)
         digest = sha256_digest(answer.body)
         if wanted and digest != wanted:
             raise IntegrityError(
@@ -180,18 +181,16 @@ class RegistryClient:
             )
         return FetchedDocument(answer.body, answer.headers.get("Content-Type") or "", digest)
 
-    def _raise_not_found(
-        self, endpoint: Endpoint, repository: str, target: str, answer: Answer
-    ) -> t.NoReturn:
-        tags = "" if is_digest(target) else self._similar_tags(endpoint, repository, target)
-        raise_not_found(endpoint.name, repository, target, parse_error_details(answer.body), tags)
-
-    def _similar_tags(self, endpoint: Endpoint, repository: str, tag: str) -> str:
-        """A few tags that may have been meant; empty when the registry does not say."""
+    def _similar_tags(self, endpoint: Endpoint, repository: str, tag: str) -> str | None:
+        """A few tags that may have been meant; empty when the registry does not say, None without a
+        repository.
+        """
         import difflib
 
         try:
             answer = endpoint.fetch("GET", repository, "tags/list?n=1000", {}, _MAX_TAG_LIST)
+            if answer.status == 404:
+                return None
             tags = parse_json_object(answer.body, "tag list", _MAX_TAG_LIST).get("tags")
         except CoracleError:
             return ""

@@ -47,6 +47,14 @@ class Unreachable(OSError):
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+class Untrusted(OSError):
+    """A certificate is not accepted. `strerror` says why, `authority` (host[:port]) whose it is."""
+
+    def __init__(self, reason: str, authority: str) -> None:
+        super().__init__(0, reason)
+        self.authority = authority
+
+
 class Refused(Exception):
     """A server sent us to an address that it has no business to send us to."""
 
@@ -170,9 +178,7 @@ class Connection:
         it.
         """
         self._progress.expect_answer()
-        self._progress.deadline = (
-            time.monotonic() + 2 * self._progress.timeout if deadline is None else deadline
-        )
+        self._progress.deadline = deadline or time.monotonic() + self._progress.timeout
         self._http.putrequest(method, self._target(url), skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": url.origin.host_header, **self._proxy_headers(), **headers}.items():
             self._http.putheader(name, value)
@@ -312,7 +318,7 @@ def connect(
         if proxy and origin.scheme == "https":
             _open_tunnel(sock, origin, proxy, timeout)
         if context:
-            sock = context.wrap_socket(sock, server_hostname=origin.host)
+            sock = _wrap(sock, context, origin)
         return Connection(origin, sock, address, proxy, timeout)
     except BaseException:
         sock.close()
@@ -342,6 +348,15 @@ def _dial(
             sock.close()
             failure = error
     raise Unreachable(failure, host, port) from failure
+
+
+def _wrap(sock: socket.socket, context: ssl.SSLContext, origin: Origin) -> socket.socket:
+    import ssl
+
+    try:
+        return context.wrap_socket(sock, server_hostname=origin.host)
+    except ssl.SSLCertVerificationError as error:
+        raise Untrusted(error.verify_message, origin.host_header) from error
 
 
 def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy, timeout: float) -> None:

@@ -64,7 +64,7 @@ class Found(t.NamedTuple):
 
     def __str__(self) -> str:
         if self.credentials:
-            return f"signed in as {self.credentials}"
+            return f"tried as {self.credentials}"
         return f"no credentials for it in {', '.join(self.looked_in) or 'the task'}"
 
 

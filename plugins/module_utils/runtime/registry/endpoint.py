@@ -21,7 +21,7 @@ import typing as t
 from ..errors import CoracleError, InvalidInput, RegistryError
 from ..oci.reference import DOCKER_HUB
 from .auth import Authorizer
-from .connection import Response
+from .connection import Response, Stalled
 from .credentials import Found, find_credentials
 from .failures import Interrupted, error_details, explained, raise_for_status
 from .options import RegistryOptions
@@ -94,8 +94,7 @@ class Endpoint:
         return explained(self.name)
 
     def _explained(self) -> t.ContextManager[None]:
-        home = self._transport.home
-        return explained(self.name, home.host_header, known=self._transport.has_answered(home))
+        return explained(self.name, known=self._transport.has_answered(self._transport.home))
 
     def _fetch(
         self, method: str, repository: str, path: str, headers: t.Mapping[str, str], limit: int
@@ -138,12 +137,14 @@ class Endpoint:
         failures: list[CoracleError] = []
         for origin in self._candidates:
             try:
-                with explained(self.name, origin.host_header, known=False):
+                with explained(self.name, known=False):
                     if self._speaks(origin):
                         return origin
             except InvalidInput:
                 raise
             except RegistryError as error:
+                if isinstance(error.__cause__, Stalled):
+                    raise
                 failures.append(error)
         raise failures[0]
 
@@ -152,7 +153,7 @@ class Endpoint:
         says so.
         """
         deadline = time.monotonic() + self._options.timeout
-        response = self._transport.request("GET", Url(origin, _PING), {}, deadline=deadline)
+        response = self._transport.request("GET", Url(origin, _PING), {}, deadline=deadline, follow=False)
         with contextlib.closing(response):
             if response.status != 400 or origin.scheme == "https":
                 response.discard()

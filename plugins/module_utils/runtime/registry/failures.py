@@ -8,15 +8,15 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import errno
+import os
 import socket
 import time
 import typing as t
 
 from ..errors import AuthenticationError, CoracleError, IntegrityError, NotFound, RegistryError
 from ..oci.strict_json import parse_json_object
-from .connection import Refused, TooLarge, Unreachable
+from .connection import Refused, Stalled, TooLarge, Unreachable, Untrusted
 
 if t.TYPE_CHECKING:
     import ssl
@@ -34,19 +34,18 @@ class Interrupted(RegistryError):
 
 
 @contextlib.contextmanager
-def explained(name: str, authority: str = "", *, known: bool = True) -> t.Iterator[None]:
+def explained(name: str, *, known: bool = True) -> t.Iterator[None]:
     """Turn what a connection to the registry `name` raises into our errors.
 
-    `authority` (host[:port]) is the server really spoken to; `known` says that it has answered before, so
-    that a refused connection is worth another attempt.
+    `known` says that the server has answered before, so that a refused connection is worth another attempt.
     """
     import http.client
     import ssl
 
     try:
         yield
-    except ssl.SSLCertVerificationError as error:
-        raise _untrusted(name, authority or name, error) from error
+    except Untrusted as error:
+        raise _untrusted(name, error) from error
     except Unreachable as error:
         raise _unreachable(name, error, known) from error
     except Refused as error:
@@ -55,10 +54,12 @@ def explained(name: str, authority: str = "", *, known: bool = True) -> t.Iterat
         ) from error
     except TooLarge as error:
         raise IntegrityError(f"registry {name} sends an answer of {error}") from error
+    except Stalled as error:
+        raise Interrupted(f"registry {name} stalls: {error}", "try again; check the network") from error
     except ssl.SSLError as error:
         raise _no_tls(name, error) from error
     except http.client.InvalidURL as error:
-        raise RegistryError(f"registry {name}: {error}") from error
+        raise RegistryError(f"registry {name}: {printable(str(error))}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         text = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
         raise Interrupted(
@@ -67,11 +68,11 @@ def explained(name: str, authority: str = "", *, known: bool = True) -> t.Iterat
 
 
 def _unreachable(name: str, error: Unreachable, known: bool) -> RegistryError:
-    cause = error.cause
+    cause, server = error.cause, _server(name, error.address)
     if isinstance(cause, socket.gaierror):
         kind = Interrupted if cause.errno == socket.EAI_AGAIN else RegistryError
         return kind(
-            f"registry {name}: the host name of {error.address} cannot be resolved: {cause.strerror}",
+            f"{server}: the host name cannot be resolved: {cause.strerror}",
             "correct the registry in the image name, or the DNS servers of this host",
         )
     if isinstance(cause, socket.timeout) or cause.errno == errno.ETIMEDOUT:
@@ -79,19 +80,28 @@ def _unreachable(name: str, error: Unreachable, known: bool) -> RegistryError:
     elif cause.errno == errno.ECONNREFUSED:
         text, hint = "refuses the connection", "start the registry, or correct it in the image name"
     else:
-        text, hint = (
-            f"cannot be reached: {cause.strerror or cause}",
-            "check the network and the proxy settings",
+        text, hint = f"cannot be reached: {cause.strerror or cause}", "check the network and the proxies"
+    return (Interrupted if known else RegistryError)(f"{server} {text}", hint)
+
+
+def _untrusted(name: str, error: Untrusted) -> RegistryError:
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
+        hint = "this host knows no certificate authorities: install the package ca-certificates"
+    else:
+        hint = (
+            f"give its authority with ca_cert or in /etc/docker/certs.d/{error.authority}/ca.crt, or turn "
+            "the check off for this registry with validate_certs or insecure_registries"
         )
-    return (Interrupted if known else RegistryError)(f"registry {name}: {error.address} {text}", hint)
+    server = _server(name, error.authority)
+    return RegistryError(f"{server}: the certificate is not accepted: {error.strerror}", hint)
 
 
-def _untrusted(name: str, authority: str, error: ssl.SSLCertVerificationError) -> RegistryError:
-    return RegistryError(
-        f"registry {name}: the certificate of {authority} is not accepted: {error.verify_message}",
-        f"give its authority with ca_cert or in /etc/docker/certs.d/{authority}/ca.crt, or turn the check off"
-        " for this registry with validate_certs or insecure_registries",
-    )
+def _server(name: str, authority: str) -> str:
+    """The registry, and the server really spoken to where that is another one."""
+    return f"registry {name}" if authority == name else f"registry {name} at {authority}"
 
 
 def _no_tls(name: str, error: ssl.SSLError) -> RegistryError:
@@ -103,7 +113,7 @@ def _no_tls(name: str, error: ssl.SSLError) -> RegistryError:
     if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
         return RegistryError(
             f"registry {name}: TLS failed: {reason}",
-            "the registry may want a client certificate: client_cert",
+            "the registry may want a client_cert",
         )
     return Interrupted(f"registry {name}: TLS failed: {printable(reason)}", "try again; check the network")
 
@@ -130,17 +140,16 @@ def raise_for_status(name: str, response: Response) -> None:
 
 def raise_not_allowed(name: str, repository: str, details: str, credentials: str) -> t.NoReturn:
     """For 401 and 403. `credentials` says which were used or where they were looked for."""
-    text = (
-        f"registry {name} does not allow access to {repository}: {details or 'unauthorized'}; {credentials}"
-    )
     raise AuthenticationError(
-        text,
-        "check that the repository exists and that this user may pull from it (options username, password)",
+        f"registry {name} does not allow access to {repository}: {details or 'unauthorized'}; {credentials}",
+        "check that the repository exists and that this user may pull from it; options username and password",
     )
 
 
-def raise_not_found(name: str, repository: str, target: str, details: str, tags: str) -> t.NoReturn:
-    """For 404. `tags` lists what there is instead."""
+def raise_not_found(name: str, repository: str, target: str, details: str, tags: str | None) -> t.NoReturn:
+    """For 404. `tags` lists what there is instead; None if there is no such repository at all."""
+    if tags is None:
+        raise NotFound(f"registry {name} has no repository {repository}", "correct the image name")
     kind = "digest" if target.startswith("sha256:") else "tag"
     known = f"; tags there: {tags}" if tags else ""
     raise NotFound(
@@ -179,6 +188,8 @@ def printable(text: str, limit: int = 300) -> str:
 
 def parse_retry_after(value: str) -> float:
     """Seconds from now: `120` or a date (RFC 9110, 10.2.3); 0 for anything else. Capped by `Patience`."""
+    import email.utils
+
     if value.isascii() and value.isdigit():
         return float(value[:6])
     try:

@@ -57,6 +57,7 @@ class Transport:
         authorization: str = "",
         body: bytes = b"",
         deadline: float | None = None,
+        follow: bool = True,
     ) -> Response:
         """The answer after redirects; of a request with a body, which may hold a secret, the first answer.
 
@@ -67,7 +68,7 @@ class Transport:
             response = self._exchange(
                 method, url, {"User-Agent": USER_AGENT, **headers, **secret}, body, deadline
             )
-            if response.status not in _REDIRECTS or body:
+            if response.status not in _REDIRECTS or body or not follow:
                 return response
             location = response.header("Location")
             response.discard()
