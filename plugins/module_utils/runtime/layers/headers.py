@@ -79,7 +79,7 @@ def read_entries(stream: HashedStream) -> t.Iterator[Entry]:
         else:
             entry = _entry(stream, header, kind, pax, names)
             yield entry
-            stream.skip(-entry.stored % 512)
+            stream.skip_padding(-entry.stored % 512)
             pax, names = {}, {}
     if pax or names:
         raise IntegrityError("an extended tar header is followed by nothing")

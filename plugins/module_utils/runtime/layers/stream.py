@@ -48,6 +48,13 @@ class HashedStream:
         for _piece in self.pieces(amount):
             pass
 
+    def skip_padding(self, amount: int) -> None:
+        """As `skip`, but the stream may end here: `umoci insert` writes no padding after the last file."""
+        while amount and (self._at < len(self._chunk) or self._refill()):
+            step = min(amount, len(self._chunk) - self._at)
+            self._at += step
+            amount -= step
+
     def drain(self) -> str:
         """Read what is left and return the diff id: the digest of the whole uncompressed stream."""
         while self._refill():
