@@ -6,14 +6,16 @@
     containers/<id>/work/     overlayfs's
     containers/<id>/rootfs/   where the merged view is mounted
 
-A read-only container is mounted the same way: its OCI runtime has to be able to make mount points before it makes the
-root read-only.
+A read-only container is mounted the same way: its OCI runtime has to be able to make mount points before it
+makes the root read-only.
 
-What a crash leaves: directories that the next `mount_root` uses, a mount that it finds. A reboot takes the mount.
+What a crash leaves: directories that the next `mount_root` uses, a mount that it finds. A reboot takes the
+mount.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -50,15 +52,21 @@ def mount_root(lower: t.Sequence[str], container_dir: str, *, volatile: bool = F
     if mounts.is_mounted(root):
         return root
     with doing("mount root file system"):
+        make_private_directory(container_dir)
         for part in ("work", "rootfs"):
-            make_private_directory(os.path.join(container_dir, part))
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(
+                    os.path.join(container_dir, part), 0o700
+                )  # not synced: the next mount makes it again
         upper = _make_upper(container_dir, lower[0])
         mounts.mount_overlay(lower, upper, os.path.join(container_dir, "work"), root, volatile=volatile)
     return root
 
 
 def _make_upper(container_dir: str, top: str) -> str:
-    """The upper directory, born with the metadata of the image's root: the merged root takes its own from there."""
+    """The upper directory, born with the metadata of the image's root: the merged root takes its own from
+    there.
+    """
     upper = os.path.join(container_dir, "upper")
     if os.path.lexists(upper):
         return upper
@@ -81,7 +89,8 @@ def unmount_root(container_dir: str) -> None:
 
 
 def check_root(root_fd: int) -> None:
-    """Refuse a root in which an OCI runtime would follow an image's symbolic link while it mounts what it must.
+    """Refuse a root in which an OCI runtime would follow an image's symbolic link while it mounts what it
+    must.
 
     CVE-2026-47766 (crun) and CVE-2026-41579 (runc) made device nodes and links wherever `/dev` pointed to.
     """
