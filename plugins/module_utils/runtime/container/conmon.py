@@ -23,15 +23,17 @@ obvious:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import select
 import subprocess
+import threading
 import time
 import typing as t
 
-from ..errors import RuntimeFailure, TimedOut, doing
+from ..errors import RuntimeFailure, TimedOut, collecting, doing
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, identity, signal_process
 from ..linux.programs import MINIMAL_ENVIRONMENT, run, spawn
@@ -71,11 +73,12 @@ class Launched(t.NamedTuple):
     init: ProcessIdentity
 
 
-def launch(plan: Launch) -> Launched:
+def launch(plan: Launch, write_bundle: t.Callable[[], None]) -> Launched:
     """Start conmon and let it create the container, up to the point where `start` lets the program go.
 
-    Raises RuntimeFailure with the runtime's own words. What was started is ended then; the caller undoes
-    the rest.
+    `write_bundle` makes what the runtime will read. It is called while conmon loads and is being moved: on
+    cgroup v1 the kernel takes a millisecond for each hierarchy. Raises RuntimeFailure with the runtime's own
+    words. What was started is ended then; the caller undoes the rest.
     """
     start_reading, start_writing = os.pipe()
     sync_reading, sync_writing = os.pipe()
@@ -91,8 +94,8 @@ def launch(plan: Launch) -> Launched:
         process = spawn(arguments(plan), env=environment, pass_fds=theirs, cwd=plan.run_directory)
         while theirs:
             os.close(theirs.pop())
-        with doing("move conmon into its control group"):
-            cgroups.join(process.pid, plan.cgroup)
+        with _being_moved(process.pid, plan.cgroup):
+            write_bundle()
         os.write(start_writing, b"1")
         process.wait(timeout=_CREATE_TIMEOUT)
         return _created(plan, _read_line(sync_reading, _CREATE_TIMEOUT))
@@ -102,6 +105,25 @@ def launch(plan: Launch) -> Launched:
     finally:
         for fd in ours + theirs:
             os.close(fd)
+
+
+@contextlib.contextmanager
+def _being_moved(pid: int, group: str) -> t.Iterator[None]:
+    """The process is in the control group when the block is left without an error."""
+    errors: list[BaseException] = []
+
+    def move() -> None:
+        with collecting(errors), doing("move conmon into its control group"):
+            cgroups.join(pid, group)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        yield
+    finally:
+        mover.join()
+    if errors:
+        raise errors[0]
 
 
 def arguments(plan: Launch) -> list[str]:

@@ -22,7 +22,7 @@ from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
 from .locked_container import locked_container, save
-from .settle_run import abandon_run, clear_run, runtime_of, settle_run
+from .settle_run import abandon_run, clear_leftovers, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
     from ..container.conmon import Launched
@@ -46,7 +46,7 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
     record.state.run = Run(os.urandom(8).hex(), boot_id(), now())
     save(engine, record)
     try:
-        clear_run(engine, record)
+        clear_leftovers(engine, record)
         launched = _build_up(engine, record, record.state.run.nonce)
     except BaseException as error:
         abandon_run(engine, record, error)
@@ -69,8 +69,6 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
         make_private_directory(private)
     for name in ("exit", "persist"):
         os.mkdir(os.path.join(directory, name), 0o700)
-    bundle = _write_bundle(engine, record)
-    os.symlink(bundle, os.path.join(directory, "config.json"))
     plan = conmon.Launch(
         program=program,
         runtime=runtime,
@@ -83,13 +81,14 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
         interactive=bool(record.config.interactive),
     )
     log = log_segments.begin(paths, record.id, directory, keeps_itself=conmon.rotates_logs(program))
-    launched = conmon.launch(plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept))
+    plan = plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept)
+    launched = conmon.launch(plan, lambda: _write_bundle(engine, record, directory))
     log_segments.arm(paths, record.id, directory, log)
     return launched
 
 
-def _write_bundle(engine: Engine, record: ContainerRecord) -> str:
-    """Mount the root file system and write what the runtime is told; the path of config.json."""
+def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -> None:
+    """Mount the root file system and write what the runtime is told."""
     from ..container.host_files import write_host_files, write_plain
     from ..container.mount_places import make_bind_sources
 
@@ -101,7 +100,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord) -> str:
     spec = _spec(engine, record, whole, root)
     path = os.path.join(directory, "config.json")
     write_plain(path, json.dumps(spec).encode(), 0o600)
-    return path
+    os.symlink(path, os.path.join(run_directory, "config.json"))
 
 
 def _mount(engine: Engine, record: ContainerRecord, directory: str) -> str:
@@ -117,7 +116,7 @@ def _mount(engine: Engine, record: ContainerRecord, directory: str) -> str:
 def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
-    from ..container.mount_places import make_working_directory
+    from ..container.mount_places import check_mount_targets, make_working_directory
     from ..container.spec import build_spec
     from ..container.users import resolve_user
     from ..layers.snapshots import check_root
@@ -128,6 +127,7 @@ def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) 
     try:
         check_root(fd)
         user = resolve_user(fd, whole.user, config.groups or ())
+        check_mount_targets(fd, covered)
         make_working_directory(fd, whole.working_dir, covered)
     finally:
         os.close(fd)

@@ -111,6 +111,21 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
         raise CleanupFailed(f"clear away the last run of container {record.name}", errors)
 
 
+def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
+    """`clear_run`, if somebody was killed before he had done it. A mount alone is what the next run wants,
+    too.
+    """
+    paths = engine.paths
+    group = cgroup_of(paths, record.id)
+    places = [
+        paths.container_run(record.id),
+        os.path.join(paths.oci_runtime, record.id),
+        *(os.path.join(hierarchy, group) for hierarchy in cgroups.layout().hierarchies),
+    ]
+    if any(map(os.path.lexists, places)):
+        clear_run(engine, record)
+
+
 def end_processes(engine: Engine, record: ContainerRecord) -> None:
     """Kill every process of the container, paused or not, and wait until all are gone."""
     group = cgroup_of(engine.paths, record.id)
