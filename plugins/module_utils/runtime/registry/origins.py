@@ -80,7 +80,8 @@ def parse_url(text: str) -> Url:
     if "@" in parts.netloc:
         raise RegistryError(f"a URL for {parts.hostname!r} contains a user name: it is not followed")
     host = (parts.hostname or "").rstrip(".")
-    if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*", host) or port == 0:
+    pattern = "[0-9a-f:.]*:[0-9a-f:.]*" if "[" in parts.netloc else "[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?"
+    if not re.fullmatch(pattern, host) or port == 0:
         raise RegistryError(f"{text[:200]!r}: the host is not valid")
     target = urllib.parse.quote(parts.path or "/", safe="%/:=@!$&'()*+,;~-._")
     if parts.query:
