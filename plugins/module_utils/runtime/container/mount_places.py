@@ -79,9 +79,8 @@ def make_working_directory(root_fd: int, path: str, targets: t.Collection[str] =
         except FileNotFoundError:
             _make_in_root(root_fd, step)
         except NotADirectoryError:
-            raise IntegrityError(
-                f"working_dir: {step} of the image is not a directory", "give working_dir"
-            ) from None
+            problem = f"working_dir: {step} of the image is not a directory"
+            raise IntegrityError(problem, "give working_dir") from None
 
 
 def _make_in_root(root_fd: int, path: str) -> None:

@@ -59,6 +59,8 @@ def _read(root_fd: int, path: str) -> bytes:
         found = open_in_root(root_fd, path, os.O_PATH)
     except (FileNotFoundError, NotADirectoryError):
         return b""
+    except OSError as error:
+        raise IntegrityError(f"image: {path} leads nowhere: {error.strerror}") from error
     try:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise IntegrityError(f"image: {path} is not a regular file")

@@ -304,8 +304,8 @@ def parse_hostname(value: t.Any, option: str) -> str:
 def parse_user(value: t.Any, option: str) -> str:
     """`user`, `user:group`, `:group`, each a name or a number; numbers lose leading zeros and have to fit."""
     parts = parse_text(value, option).split(":")
-    if len(parts) > 2:
-        raise refuse(value, option, "has more than one colon", "write user or user:group")
+    if len(parts) > 2 or not any(parts):
+        raise refuse(value, option, "is not a user", "write user or user:group")
     user, group = parts[0] or "0", parts[1] if len(parts) == 2 else ""
     return ":".join(_account(part, value, option) for part in (user, group) if part)
 

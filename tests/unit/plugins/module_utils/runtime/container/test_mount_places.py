@@ -1,0 +1,144 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.effective import VolumeMount
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.mount_places import (
+    check_mount_targets,
+    make_bind_sources,
+    make_working_directory,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
+    CoracleError,
+    IntegrityError,
+    NotFound,
+)
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "rootfs"
+    for name in ("proc", "sys", "dev", "app", "run"):
+        (path / name).mkdir(parents=True)
+    (path / "file").write_text("")
+    (tmp_path / "canary").mkdir()
+    return path
+
+
+@contextlib.contextmanager
+def descriptor(path: pathlib.Path) -> t.Iterator[int]:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+LINKS = {
+    "to-proc": "/proc", "dangling": "/proc/sys/kernel", "relative": "../../proc/self",
+    "w": "/proc/self/fd/9/..",
+    "chain": "chained", "chained": "to-proc/1", "to-dev": "dev/", "up": "app/../../../sys",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(LINKS))
+def test_links_into_the_forbidden_places(root: pathlib.Path, name: str) -> None:
+    for link, target in LINKS.items():
+        (root / link).symlink_to(target)
+    with descriptor(root) as fd:
+        for path in (f"/{name}", f"/{name}/below", f"/app/../{name}"):
+            with pytest.raises(IntegrityError, match=r"^image: .* leads to /(proc|sys|dev)"):
+                check_mount_targets(fd, [path])
+            with pytest.raises(IntegrityError, match=r"^working_dir: .* leads to /(proc|sys|dev)"):
+                make_working_directory(fd, path)
+
+
+def test_links_in_circles(root: pathlib.Path) -> None:
+    (root / "a").symlink_to("b")
+    (root / "b").symlink_to("a")
+    with descriptor(root) as fd, pytest.raises(IntegrityError, match="in circles"):
+        check_mount_targets(fd, ["/a/x"])
+
+
+def test_ordinary_targets(root: pathlib.Path) -> None:
+    (root / "var").mkdir()
+    (root / "var" / "run").symlink_to("/run")
+    with descriptor(root) as fd:
+        check_mount_targets(
+            fd, ["/var/run/app", "/new/deep/place", "/file", "/dev/shm", "/sys/fs/cgroup", "/x" * 200]
+        )
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_the_working_directory_is_made(root: pathlib.Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        with descriptor(root) as fd:
+            make_working_directory(fd, "/srv/a/b")
+            make_working_directory(fd, "/srv/a/b")
+    finally:
+        os.umask(old)
+    assert [(root / name).stat().st_mode & 0o7777 for name in ("srv", "srv/a", "srv/a/b")] == [0o755] * 3
+
+
+def test_the_working_directory_never_leaves_the_root(root: pathlib.Path) -> None:
+    canary = root.parent / "canary"
+    (root / "out").symlink_to(canary)
+    (root / "up").symlink_to("../canary")
+    with descriptor(root) as fd:
+        make_working_directory(fd, "/out/made")
+        make_working_directory(fd, "/up/made")
+    assert list(canary.iterdir()) == []
+    assert (root / "canary" / "made").is_dir()
+    assert (root / str(canary).lstrip("/") / "made").is_dir()
+
+
+def test_a_file_is_no_working_directory(root: pathlib.Path) -> None:
+    with descriptor(root) as fd:
+        for path in ("/file", "/file/below"):
+            with pytest.raises(IntegrityError, match=r"^working_dir: /file of the image is not a directory"):
+                make_working_directory(fd, path)
+
+
+def test_nothing_is_made_below_a_mount(root: pathlib.Path) -> None:
+    with descriptor(root) as fd:
+        make_working_directory(fd, "/data/x", ["/data"])
+        make_working_directory(fd, "/data", ["/data"])
+    assert not (root / "data").exists()
+
+
+def test_a_name_too_long(root: pathlib.Path) -> None:
+    with descriptor(root) as fd, pytest.raises(OSError, match="File name too long"):
+        make_working_directory(fd, "/" + "x" * 300)
+
+
+def bind(source: pathlib.Path) -> VolumeMount:
+    return VolumeMount("bind", str(source), "/target")
+
+
+def test_missing_sources_are_made(tmp_path: pathlib.Path) -> None:
+    old = os.umask(0o077)
+    try:
+        made = make_bind_sources([bind(tmp_path / "a" / "b"), VolumeMount("volume", "data", "/data")])
+    finally:
+        os.umask(old)
+    assert made == [str(tmp_path / "a"), str(tmp_path / "a" / "b")]
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o7777 == 0o755
+    assert make_bind_sources([bind(tmp_path / "a" / "b")]) == []
+
+
+def test_sources_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(CoracleError, match=r"^volumes: create .*/file/x: "):
+        make_bind_sources([bind(tmp_path / "file" / "x")])
+    with pytest.raises(NotFound, match="link that leads nowhere"):
+        make_bind_sources([bind(tmp_path / "link")])
+    assert make_bind_sources([bind(tmp_path / "file")]) == []
