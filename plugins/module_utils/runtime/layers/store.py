@@ -35,6 +35,7 @@ from ..linux.files import (
     make_private_directory,
     names_inode,
     read_bounded,
+    spread_below,
     sync_filesystem,
     write_atomically,
 )
@@ -102,6 +103,7 @@ class LayerStore:
         name = name or self.name_of(diff_id)
         make_private_directory(self._paths.layers)
         make_private_directory(self._paths.staging)
+        spread_below(self._paths.staging)
         while True:
             directory = os.path.join(self._paths.staging, f"{name}.{os.urandom(8).hex()}")
             os.mkdir(directory, 0o700)

@@ -13,10 +13,13 @@ import errno
 import fcntl
 import os
 import stat
+import sys
 
 from ..errors import Conflict, IntegrityError
 from . import syscalls
 
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # linux/fs.h, 64 bit; another number is an error, and ignored
+_TOP_OF_HIERARCHY = 0x20000  # FS_TOPDIR_FL
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -63,6 +66,26 @@ def _make_directory(path: str) -> bool:
         make_private_directory(os.path.dirname(path))
         return _make_directory(path)
     return True
+
+
+def spread_below(path: str) -> None:
+    """Ask ext4 to put each new directory in `path` into another part of the disk; other file systems ignore it.
+
+    Otherwise everything below one directory shares a block group, and where many files were removed lately ext4
+    tries their inodes one by one, for each new file (measured: 0.7 ms a file instead of 0.02).
+    Source: chattr(1), attribute T; `find_group_orlov` and `recently_deleted` in fs/ext4/ialloc.c.
+    """
+    fd = os.open(path, _DIRECTORY)
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(fd, _GET_FLAGS, flags)
+        wanted = int.from_bytes(flags[:4], sys.byteorder) | _TOP_OF_HIERARCHY
+        if wanted.to_bytes(4, sys.byteorder) != flags[:4]:
+            fcntl.ioctl(fd, _SET_FLAGS, wanted.to_bytes(4, sys.byteorder) + bytes(4))
+    except OSError:
+        pass  # a hint: other file systems do not know it, others place directories well by themselves
+    finally:
+        os.close(fd)
 
 
 # Durable writes
