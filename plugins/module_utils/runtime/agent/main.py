@@ -82,8 +82,22 @@ def _shutdown(engine: Engine) -> None:
     shut_down_containers(engine)
 
 
+def _keep_logs(engine: Engine) -> None:
+    from ..operations.watch_logs import keep_logs
+
+    keep_logs(engine)
+
+
+def _rotate_logs(engine: Engine) -> None:
+    from ..operations.watch_logs import rotate_logs
+
+    rotate_logs(engine)
+
+
 _VERBS: dict[tuple[str, int], t.Callable[..., None]] = {
     ("exited", 2): _exited,
     ("restore", 0): _restore,
     ("shutdown", 0): _shutdown,
+    ("keep-logs", 0): _keep_logs,
+    ("rotate-logs", 0): _rotate_logs,
 }

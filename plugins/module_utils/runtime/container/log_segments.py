@@ -78,24 +78,19 @@ def arm(paths: Paths, container_id: str, run_directory: str, log: Log) -> None:
     """After conmon has opened the log, before the container writes: be ready for the first full segment."""
     if log.kept:
         return
-    _link(os.path.join(logs_directory(paths), container_id), run_directory)
+    _link(begun_segment(paths, container_id), run_directory)
     link = os.path.join(run_directory, NAME)
     os.link(link, f"{link}.tmp", follow_symlinks=False)
 
 
-def waiting(paths: Paths) -> list[str]:
-    """Containers whose conmon has begun a segment that nobody has adopted yet."""
-    try:
-        return sorted(os.listdir(logs_directory(paths)))
-    except FileNotFoundError:
-        return []
+def adopt(paths: Paths, container_id: str, *, empty: bool = False) -> bool:
+    """Give the segment that conmon has begun its name, and drop the oldest. False: there is none.
 
-
-def adopt(paths: Paths, container_id: str) -> bool:
-    """Give the segment that conmon has begun its name, and drop the oldest. False: there is none."""
-    begun = os.path.join(logs_directory(paths), container_id)
+    One without a byte may be the keeper's and is left alone; the keeper knows better (`empty`).
+    """
+    begun = begun_segment(paths, container_id)
     with locked(paths, fcntl.LOCK_EX):
-        if not os.path.lexists(begun):
+        if not os.path.lexists(begun) or not (empty or _size(begun)):
             return False
         if not os.path.isdir(paths.container(container_id)):
             os.unlink(begun)  # the container was removed while its conmon was still writing
@@ -105,10 +100,26 @@ def adopt(paths: Paths, container_id: str) -> bool:
         return True
 
 
+def begun_segment(paths: Paths, container_id: str) -> str:
+    """What conmon makes when a segment is full."""
+    return os.path.join(logs_directory(paths), container_id)
+
+
+def is_armed(paths: Paths, container_id: str) -> bool:
+    """Is there a run of the container whose conmon will want a new segment?"""
+    directory = paths.container_run(container_id)
+    try:
+        return any(
+            os.path.lexists(os.path.join(directory, nonce, f"{NAME}.tmp")) for nonce in os.listdir(directory)
+        )
+    except FileNotFoundError:
+        return False
+
+
 def discard(paths: Paths, container_id: str) -> None:
     """The container is gone: drop what its conmon had begun; the other segments went with its directory."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(logs_directory(paths), container_id))
+        os.unlink(begun_segment(paths, container_id))
 
 
 @contextlib.contextmanager

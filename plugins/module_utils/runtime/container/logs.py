@@ -19,7 +19,7 @@ import os
 import re
 import typing as t
 
-from .log_segments import SEGMENTS, locked, logs_directory, segment
+from .log_segments import SEGMENTS, begun_segment, locked, segment
 
 if t.TYPE_CHECKING:
     from ..paths import Paths
@@ -98,7 +98,7 @@ def _open_segments(paths: Paths, container_id: str, stack: contextlib.ExitStack)
     that shows up twice, or not at all, tells, and then they are opened again.
     """
     names = [segment(paths, container_id, number) for number in range(SEGMENTS - 1, -1, -1)]
-    names.append(os.path.join(logs_directory(paths), container_id))
+    names.append(begun_segment(paths, container_id))
     files: list[t.BinaryIO] = []
     for _attempt in range(_READ_ATTEMPTS):
         with locked(paths, fcntl.LOCK_SH):

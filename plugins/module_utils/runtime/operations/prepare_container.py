@@ -10,6 +10,7 @@ it is undone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -59,6 +60,7 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     from ..container.oci_runtime import find_runtime
     from ..linux.programs import find_program
     from .install_agent import exit_command
+    from .watch_logs import logs_watched
 
     paths = engine.paths
     cgroups.check_cgroups()
@@ -82,8 +84,9 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     )
     log = log_segments.begin(paths, record.id, directory, keeps_itself=conmon.rotates_logs(program))
     plan = plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept)
-    launched = conmon.launch(plan, lambda: _write_bundle(engine, record, directory))
-    log_segments.arm(paths, record.id, directory, log)
+    with contextlib.nullcontext() if log.kept else logs_watched(engine):
+        launched = conmon.launch(plan, lambda: _write_bundle(engine, record, directory))
+        log_segments.arm(paths, record.id, directory, log)
     return launched
 
 
