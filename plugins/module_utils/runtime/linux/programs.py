@@ -99,7 +99,7 @@ def spawn(
 
 
 def filter_through(argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a program that turns what the caller writes to its `stdin` into what is read from its `stdout`."""
+    """Start a program that turns what the caller writes to its `stdin` into what it reads from `stdout`."""
     pipe = subprocess.PIPE
     return _popen(argv, None, (), None, stdin=pipe, stdout=pipe, stderr=pipe)
 
@@ -115,16 +115,19 @@ def _popen(
     stderr: int,
 ) -> subprocess.Popen[bytes]:
     program = find_program(argv[0])
-    return subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-        [program, *argv[1:]],
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env=dict(MINIMAL_ENVIRONMENT if env is None else env),
-        pass_fds=tuple(pass_fds),
-        cwd=cwd or "/",
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+            [program, *argv[1:]],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(MINIMAL_ENVIRONMENT if env is None else env),
+            pass_fds=tuple(pass_fds),
+            cwd=cwd or "/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise RuntimeFailure(f"{program} cannot be started: {error.strerror}") from error
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -38,6 +38,8 @@ def open_by_components(root_fd: int, path: str, flags: int, mode: int = 0) -> in
     try:
         while todo:
             name = todo.pop()
+            if name == "." and todo:
+                continue
             if name == "..":
                 if len(passed) > 1:
                     os.close(passed.pop())
