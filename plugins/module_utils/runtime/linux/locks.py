@@ -6,9 +6,9 @@ holder.
 The one list of lock order; who holds a lock may only take one further down, and among equals only a later
 name:
 
+    replacement-<id>  another container is about to take the place of this one
     content           shared: a pull, load or create is under way; exclusive: garbage collection
     layer-<hex>       one layer is being made
-    replacement-<id>  the container is about to take the place of another one
     container-<id>    the container is being changed, from create to start and by the exit handler
     names             names are being given
     agent             the agent's files and unit are being installed
@@ -34,7 +34,7 @@ from ..errors import TimedOut
 from ..paths import Paths
 from .files import make_private_directory, names_inode
 
-_ORDER = ("content", "layer", "replacement", "container", "names", "agent")
+_ORDER = ("replacement", "content", "layer", "container", "names", "agent")
 _NAME = r"content|(layer|replacement|container)-[0-9a-f]+|names|agent"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
