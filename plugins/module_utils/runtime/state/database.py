@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
     import sqlite3
 
 _BUSY_TIMEOUT = 60.0  # seconds
+_SMALLEST_PAGE = 512  # bytes
 _DAMAGED = "restore it from a backup, or move it away to start with an empty engine"
 
 
@@ -100,18 +101,22 @@ class Database:
         Raises TimedOut when another process writes for a minute, Conflict when a value is not unique or still
         referenced.
         """
-        with self._turn, _our_errors(self._path):
+        with self._turn:
             if self._connection.in_transaction:
                 raise RuntimeError("a transaction within a transaction")
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._control("BEGIN IMMEDIATE")
             try:
                 yield Transaction(self._connection, self._turn, self._path)
-                self._connection.execute("COMMIT")
+                self._control("COMMIT")
             except BaseException:
                 # A failed COMMIT may have ended the transaction already.
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    self._control("ROLLBACK")
                 raise
+
+    def _control(self, sql: str) -> None:
+        with _our_errors(self._path):
+            self._connection.execute(sql)
 
 
 # Opening
@@ -130,7 +135,7 @@ def _open(path: str) -> sqlite3.Connection:
 
 
 def _open_readonly(path: str) -> sqlite3.Connection:
-    if not os.path.exists(path) or os.path.getsize(path) == 0:
+    if _found_size(path) == 0:
         return _copy_in_memory(None)
     connection = _connect(path)
     with _closing_on_error(connection):
@@ -152,23 +157,32 @@ def _copy_in_memory(source: sqlite3.Connection | None, version: int = 0) -> sqli
 
 
 def _ensure_private_file(path: str) -> None:
-    """Make an empty file that only we can read. SQLite gives the mode on to its -wal and -shm, against any
-    umask.
+    """Make an empty file that only we can read; SQLite gives its mode on to -wal and -shm, against any umask.
 
-    An existing file is not opened: closing it would drop the locks of every connection in this process
-    (fcntl(2)).
+    An existing file is not opened: closing it would drop the locks of all our connections, fcntl(2).
     """
+    if not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.fchmod(fd, 0o600)
+            os.close(fd)
+    _found_size(path)
+    if stat.S_IMODE(os.stat(path).st_mode) != 0o600:
+        os.chmod(path, 0o600)
+
+
+def _found_size(path: str) -> int:
+    """The size of the file, 0 when there is none; StateError for what cannot be a state file."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
         found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise StateError(f"{path} is not a regular file", _DAMAGED) from None
-        if stat.S_IMODE(found.st_mode) != 0o600:
-            os.chmod(path, 0o600)
-        return
-    os.fchmod(fd, 0o600)
-    os.close(fd)
+    except FileNotFoundError:
+        return 0
+    if not stat.S_ISREG(found.st_mode):
+        raise StateError(f"{path} is not a regular file", _DAMAGED)
+    if 0 < found.st_size < _SMALLEST_PAGE:
+        # SQLite would take it for an empty one.
+        raise StateError(f"{path} is damaged: {found.st_size} bytes are left of it", _DAMAGED)
+    return found.st_size
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -190,6 +204,8 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
         tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if application or version or tables:
             raise StateError(f"{path} was not written by this engine", "choose another directory")
+    if version < 0:
+        raise StateError(f"{path} is damaged: schema {version}", _DAMAGED)
     if version > len(MIGRATIONS):
         raise StateError(
             f"{path} was written by a newer engine (schema {version}, this one knows {len(MIGRATIONS)})",
@@ -261,7 +277,7 @@ def _our_errors(path: str) -> t.Iterator[None]:
         raise
     except sqlite3.IntegrityError as error:
         raise Conflict(str(error)) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _our_error(path, str(error)) from error
 
 
