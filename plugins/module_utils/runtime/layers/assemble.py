@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The layers of an image become a stack of directories that overlayfs merges to exactly what the image means.
 
-An image means: its layers unpacked one over the other into one directory. We unpack each layer alone, so that images
-share it and layers of one image are unpacked at the same time. The two differ where a layer relies on what is below it,
-which it has written down (`Demands`):
+An image means: its layers unpacked one over the other into one directory. We unpack each layer alone, so that
+images share it and layers of one image are unpacked at the same time. The two differ where a layer relies on
+what is below it, which it has written down (`Demands`):
 
-- It went through a directory that below is a symbolic link or a file (`lib/x` over `lib -> usr/lib`), it hides names in
-  a directory that does not exist below, or links to a file of a layer below. Such a layer is unpacked again, over its
-  real parents, into a directory named after the chain: its diff id and all diff ids below.
-- It left out a directory, whose owner, mode, times and attributes come from below. Where the merged view would show
-  something else, one more layer on top of all puts it right: directories only, named after the chain too.
+- It went through a directory that below is a symbolic link or a file (`lib/x` over `lib -> usr/lib`), it
+  hides names in a directory that does not exist below, or links to a file of a layer below. Such a layer is
+  unpacked again, over its real parents, into a directory named after the chain: its diff id and all diff ids
+  below.
+- It left out a directory, whose owner, mode, times and attributes come from below. Where the merged view
+  would show something else, one more layer on top of all puts it right: directories only, named after the
+  chain too.
 
-Both are rare. `Assembly.directories` and `parents_layer` are what an image record keeps, and what garbage collection
-must spare.
+Both are rare. `Assembly.directories` and `parents_layer` are what an image record keeps, and what garbage
+collection must spare.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ import typing as t
 from ..errors import IntegrityError, doing
 from .demands import Demands
 from .extract import Extracted
-from .limits import Limits
+from .limits import DEFAULT, Limits
 from .store import LayerStore, StagedLayer, count_tree
-from .view import Layer, Metadata, View
+from .view import Layer, Metadata, View, opened
 from .worker import ExtractionPool
 
 _CHUNK = 1 << 18
+_ROOT = Metadata(0o755, 0, 0, 0, {})  # of an image that says nothing about it
 
 
 class LayerStream(t.NamedTuple):
@@ -63,12 +66,14 @@ def assemble(
     diff_ids: t.Sequence[str],
     staged: t.Sequence[StagedLayer],
     reopen: Reopen,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT,
 ) -> Assembly:
-    """Make the stack of the image with `diff_ids` (bottom first) and publish everything that it needs, with one sync.
+    """Make the stack of the image with `diff_ids` (bottom first) and publish everything that it needs, with
+    one sync.
 
-    `staged` are its layers that were not in the store: filled, not yet published. `reopen(index)` gives a layer's bytes
-    once more; it is called only for a layer that has to be unpacked over its parents. On any error nothing is published.
+    `staged` are its layers that were not in the store: filled, not yet published. `reopen(index)` gives a
+    layer's bytes once more; it is called only for a layer that has to be unpacked over its parents. On any
+    error nothing is published.
     """
     with contextlib.ExitStack() as discarded, doing("lay out the image"):
         work = _Assembling(store, pool, list(staged), reopen, limits, discarded)
@@ -76,11 +81,11 @@ def assemble(
             work.add(index, diff_id)
         parents_layer = work.put_metadata_right()
         store.publish(work.staged)
-        return Assembly([placed.name for placed in work.placed], parents_layer)
+        return Assembly([placed.name for placed in work.visible], parents_layer)
 
 
 class _Assembling:
-    """`placed`: the stack so far, bottom first."""
+    """The stack so far, bottom first: an opaque root hides the first `_hidden` of `_placed`."""
 
     def __init__(
         self,
@@ -92,13 +97,18 @@ class _Assembling:
         discarded: contextlib.ExitStack,
     ) -> None:
         self.staged = staged
-        self.placed: list[_Placed] = []
+        self._placed: list[_Placed] = []
         self._store = store
         self._pool = pool
         self._reopen = reopen
         self._limits = limits
         self._discarded = discarded
         self._chain = ""
+        self._hidden = 0
+
+    @property
+    def visible(self) -> list[_Placed]:
+        return self._placed[self._hidden :]
 
     def add(self, index: int, diff_id: str) -> None:
         """Put one more layer on top: the shared one where it fits, else one of its own for this chain."""
@@ -107,11 +117,11 @@ class _Assembling:
         if layer is None:
             raise IntegrityError(f"layer {diff_id} is not there", "pull the image again")
         if layer.demands.alone and not layer.demands.parents:
-            self.placed.clear()
+            self._hidden = index
         if not self._fits(layer.demands):
             name = _name("layer", self._chain)
             layer = self._find(name) or self._unpack(index, diff_id, name)
-        self.placed.append(layer)
+        self._placed.append(layer)
 
     def _find(self, name: str) -> _Placed | None:
         for layer in self.staged:
@@ -123,20 +133,22 @@ class _Assembling:
     def _fits(self, demands: Demands) -> bool:
         if demands.parents:
             return False
-        with View(self._layers()) as below:
+        with View(_top_first(self.visible)) as below:
             if not all(below.is_directory(path) for path in sorted(demands.existing)):
                 return False
             return all(
                 below.is_directory(path) or not below.find(path).exists for path in sorted(demands.through)
             )
 
-    def _layers(self) -> list[Layer]:
-        """Top first."""
-        return [Layer(placed.path, placed.demands.inherited) for placed in reversed(self.placed)]
+    def _root_metadata(self) -> Metadata:
+        """Of the root: hidden layers count too, for an opaque directory is still the same directory."""
+        with View(_top_first(self._placed)) as view:
+            return view.metadata(b"", view.find(b"").source) if self._placed else _ROOT
 
     def _unpack(self, index: int, diff_id: str, name: str) -> _Placed:
         staged = self._stage(diff_id, name)
-        lower = [placed.path for placed in reversed(self.placed)]
+        lower = [layer.directory for layer in _top_first(self.visible)]
+        self._root_metadata().give_to(staged.diff)
         with doing(f"unpack layer {diff_id} over the layers below it"), self._reopen(index) as stream:
             worker = self._pool.start(staged, stream.compression, self._limits, layered=False, lower=lower)
             try:
@@ -153,8 +165,10 @@ class _Assembling:
         return staged
 
     def put_metadata_right(self) -> str | None:
-        """The name of the layer for the top, if the merged view has directories with metadata that is not theirs."""
-        with View(self._layers()) as view:
+        """The name of the layer for the top, if the merged view has directories with metadata that is not
+        theirs.
+        """
+        with View(_top_first(self.visible)) as view:
             wrong = self._wrong(view)
             if not wrong:
                 return None
@@ -163,36 +177,39 @@ class _Assembling:
                 self._make_directories(self._stage("", name), view, wrong)
             return name
 
-    def _wrong(self, view: View) -> list[bytes]:
-        wrong = []
-        for path in sorted(set().union(*(placed.demands.inherited for placed in self.placed))):
+    def _wrong(self, view: View) -> dict[bytes, Metadata]:
+        """Directories with another metadata than the merged view shows."""
+        wrong = {}
+        for path in set().union(*(placed.demands.inherited for placed in self.visible)):
             found = view.find(path)
-            if found.merged and found.source != found.merged[0]:
-                if view.metadata(path, found.source) != view.metadata(path, found.merged[0]):
-                    wrong.append(path)
+            if found.merged:
+                metadata = self._metadata(view, path)
+                if metadata != view.metadata(path, found.merged[0]):
+                    wrong[path] = metadata
         return wrong
 
-    def _make_directories(self, staged: StagedLayer, view: View, paths: t.Iterable[bytes]) -> None:
-        """Those at `paths` and all above them, each with the metadata that it should have; times last, deepest first."""
-        wanted: dict[bytes, Metadata] = {}
-        for path in paths:
-            while path not in wanted:
-                wanted[path] = view.metadata(path, view.find(path).source)
+    def _metadata(self, view: View, path: bytes) -> Metadata:
+        return view.metadata(path, view.find(path).source) if path else self._root_metadata()
+
+    def _make_directories(self, staged: StagedLayer, view: View, wanted: dict[bytes, Metadata]) -> None:
+        """Those wanted and all above them, each with the metadata that it should have; times last, deepest
+        first.
+        """
+        for path in list(wanted):
+            while path:
                 path = path.rpartition(b"/")[0]
-        top = os.open(staged.diff, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for path in sorted(wanted):
-                if path:
-                    os.mkdir(path, 0o700, dir_fd=top)
+                wanted[path] = wanted.get(path) or self._metadata(view, path)
+        with opened(staged.diff) as top:
+            for path in sorted(filter(None, wanted)):
+                os.mkdir(path, 0o700, dir_fd=top)
             for path in sorted(wanted, reverse=True):
-                fd = os.open(path or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
-                try:
-                    wanted[path].give(fd)
-                finally:
-                    os.close(fd)
-        finally:
-            os.close(top)
+                with opened(path or b".", top) as fd:
+                    wanted[path].give_to(fd)
         staged.extracted = Extracted("", *count_tree(staged.diff), Demands())
+
+
+def _top_first(stack: t.Sequence[_Placed]) -> list[Layer]:
+    return [Layer(placed.path, placed.demands.inherited) for placed in reversed(stack)]
 
 
 def _digest(text: str) -> str:

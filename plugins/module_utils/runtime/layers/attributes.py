@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Extended attributes that an image may bring: an allow-list.
 
-`trusted.overlay.*` would steer the overlay file system itself, `security.selinux` or `security.ima` belong to the host,
-and `user.overlay.*` is what an overlay mounted inside would obey. So: file capabilities that mean the host's root, and
-`user.*` without that.
+`trusted.overlay.*` would steer the overlay file system itself, `security.selinux` or `security.ima` belong to
+the host, and `user.overlay.*` is what an overlay mounted inside would obey. So: file capabilities that mean
+the host's root, and `user.*` without that.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ def is_kept(name: bytes, value: bytes) -> bool:
 
 
 def _is_of_root(value: bytes) -> bool:
-    """Revision 3 names the user who is root of the namespace for which the capabilities count: only the host's root."""
+    """Revision 3 names the user who is root of the namespace for which the capabilities count: only the
+    host's root.
+    """
     revision = value[3] if len(value) >= 4 else 0
     return len(value) == _CAPABILITY_SIZES.get(revision) and not any(value[_ROOT_ID])
 
 
 def set_attributes(fd: int, attributes: dict[bytes, bytes]) -> None:
-    """Give an open file or directory those that are kept. A file system without `user.*` attributes goes without."""
+    """Give an open file or directory those that are kept. A file system without `user.*` attributes goes
+    without.
+    """
     for name, value in attributes.items():
         if not is_kept(name, value):
             continue

@@ -1,9 +1,10 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The processes that unpack: a server forked while the caller has one thread, and a child of it for each layer.
+"""The processes that unpack: a server forked while the caller has one thread, and a child of it for each
+layer.
 
-They close every descriptor they are not given, die with the process that forked them, and leave by `os._exit`. A child
-reports once, as JSON: what it extracted, or the error it met.
+They close every descriptor they are not given, die with the process that forked them, and leave by
+`os._exit`. A child reports once, as JSON: what it extracted, or the error it met.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Request(t.NamedTuple):
 
 
 def serve(channel: socket.socket, parent: int) -> None:
-    """Fork a child for each request (a message, with the data pipe and the report pipe) and answer with its pidfd."""
+    """Fork a child for each request (a message, with the data pipe and the report pipe) and answer with its
+    pidfd.
+    """
     _belong_to(parent)
     gc.disable()  # what the caller left behind must not be finalised here: it would close our descriptors
     _keep_only(channel.fileno())

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A process enters a layer and has no other file system any more.
 
-A second wall behind tree.py: in a mount namespace of its own the layer becomes the root, everything else is detached,
-and from the layer nothing can be executed, loaded as a library (noexec), opened as a device (nodev) or imported.
-Before that, what will be needed must have been loaded (CVE-2019-14271: NSS was not).
+A second wall behind tree.py: in a mount namespace of its own the layer becomes the root, everything else is
+detached, and from the layer nothing can be executed, loaded as a library (noexec), opened as a device (nodev)
+or imported. Before that, what will be needed must have been loaded (CVE-2019-14271: NSS was not).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def _limit(which: int, value: int) -> None:
 def enter(directory: str, lower: t.Sequence[str]) -> int:
     """Make `<directory>/diff` the root of this process and return a descriptor of it.
 
-    With `lower` (top first) the root is what a container would see: `diff` over them, through `work` and `merged`, which
-    are made for it beside `diff`.
+    With `lower` (top first) the root is what a container would see: `diff` over them, through `work` and
+    `merged`, which are made for it beside `diff`.
     """
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)

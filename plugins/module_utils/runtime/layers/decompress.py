@@ -32,10 +32,12 @@ def compression_of(start: bytes) -> str:
 
 
 def decompressor(compression: str, read: Read, limits: Limits) -> t.Iterator[bytes]:
-    """What the compressed bytes mean, in chunks of about 1 MiB; nothing is read before the first is asked for.
+    """What the compressed bytes mean, in chunks of about 1 MiB; nothing is read before the first is asked
+    for.
 
-    Every module and program that takes part is loaded, or running, when this returns: the caller may enter the layer
-    then. Raises IntegrityError for damage, trailing garbage and bombs; HostNotReady where nothing can read zstd.
+    Every module and program that takes part is loaded, or running, when this returns: the caller may enter
+    the layer then. Raises IntegrityError for damage, trailing garbage and bombs; HostNotReady where nothing
+    can read zstd.
     """
     counted = _Counted(read)
     if compression == "none":

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a layer, unpacked on its own, takes for granted about the layers below it.
 
-A tar may say `lib/x` without saying `lib`. Alone, that makes a directory `lib`; but if a layer below has `lib -> usr/lib`,
-the author meant `usr/lib/x`. So a layer that is unpacked once and shared by many images writes down what it assumed,
-and `assemble` compares that with each image's real layers.
+A tar may say `lib/x` without saying `lib`. Alone, that makes a directory `lib`; but if a layer below has a
+symbolic link `lib` to `usr/lib`, the author meant `usr/lib/x`. So a layer that is unpacked once and shared by
+many images writes down what it assumed, and `assemble` compares that with each image's real layers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _SCAN_LIMIT = 10_000_000
 class Demands:
     """Paths are clean and without symbolic links inside this layer.
 
-    through    must be a directory or nothing below: went through, or made, without being listed
-    inherited  directories that were never listed: their owner, mode, times and attributes come from below
-    existing   must be a directory below: they hold whiteouts (in a directory of one layer overlayfs shows them), or are
-               there only to be opaque
+    through    must be a directory or nothing below: gone through, or made, without being listed
+    inherited  directories that were never listed: owner, mode, times and attributes come from below
+    existing   must be a directory below: they hold whiteouts (which overlayfs shows in a directory that only
+               one layer has), or are there only to be opaque
     parents    the layer cannot be unpacked without those below (a hard link to a file of theirs)
     alone      everything below is hidden: the root is opaque
     """
@@ -60,7 +60,9 @@ class Demands:
         self.existing.discard(path)
 
     def inherits_below(self, path: bytes) -> bool:
-        """Is any inherited directory strictly below `path`? May say yes without looking when it has looked too often."""
+        """Is any inherited directory strictly below `path`? May say yes without looking when it has looked
+        too often.
+        """
         self._scanned += len(self.inherited)
         if self._scanned > _SCAN_LIMIT:
             return True

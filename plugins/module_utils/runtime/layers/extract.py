@@ -1,11 +1,14 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A tar stream becomes a tree: one layer as overlayfs wants it, or one more layer applied to a whole file system.
+"""A tar stream becomes a tree: one layer as overlayfs wants it, or one more layer applied to a whole file
+system.
 
-The result is what `umoci unpack` makes of the same bytes. Whatever is in the way is removed first, never opened,
-written through or linked over: a FIFO cannot hang us and a device is never touched. Owners and modes are numbers.
+The result is what `umoci unpack` makes of the same bytes. Whatever is in the way is removed first, never
+opened, written through or linked over: a FIFO cannot hang us and a device is never touched. Owners and modes
+are numbers.
 
-Runs in a process of its own (see worker.py): it changes the umask, and a mistake here should not be the last line.
+Runs in a process of its own (see worker.py): it changes the umask, and a mistake here should not be the last
+line.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from . import headers
 from .attributes import clear_attributes, set_attributes
 from .demands import Demands
 from .headers import Entry, shown
-from .limits import Limits
+from .limits import DEFAULT, Limits
 from .stream import HashedStream
 from .tree import Directory, Tree, is_whiteout
 from .whiteouts import (
@@ -42,7 +45,9 @@ _HOST_ERRORS = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM
 
 
 class Extracted(t.NamedTuple):
-    """`diff_id`: digest of the uncompressed tar. `entries`, `bytes`: names in the tree, and sizes of its files per name."""
+    """`diff_id`: digest of the uncompressed tar. `entries`, `bytes`: names in the tree, and sizes of its
+    files per name.
+    """
 
     diff_id: str
     entries: int
@@ -51,12 +56,13 @@ class Extracted(t.NamedTuple):
 
 
 def extract_layer(
-    stream: HashedStream, root_fd: int, limits: Limits = Limits(), *, layered: bool = True
+    stream: HashedStream, root_fd: int, limits: Limits = DEFAULT, *, layered: bool = True
 ) -> Extracted:
     """Unpack `stream` into the directory `root_fd` and read it to its end.
 
-    `layered`: the directory is empty and becomes one layer. Otherwise it is the file system that the layers below make.
-    Raises IntegrityError, naming the entry, for what cannot be a layer; StorageError when the disk says no.
+    `layered`: the directory is empty and becomes one layer. Otherwise it is the file system that the layers
+    below make. Raises IntegrityError, naming the entry, for what cannot be a layer; StorageError when the
+    disk says no.
     """
     tree = Tree(root_fd, limits, layered)
     umask = os.umask(0)
@@ -259,7 +265,9 @@ def _date(at: Directory, name: bytes, entry: Entry) -> None:
 
 
 def _explained(error: OSError, entry: Entry) -> CoracleError:
-    """A full disk is the host's trouble; most else (a name too long, a loop of links) is what the entry asked for."""
+    """A full disk is the host's trouble; most else (a name too long, a loop of links) is what the entry asked
+    for.
+    """
     if error.errno in _HOST_ERRORS:
         explained = from_os_error(OSError(error.errno, os.strerror(error.errno or 0)))
     else:

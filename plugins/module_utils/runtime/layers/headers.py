@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tar headers, read strictly and within bounds: v7, ustar, GNU, star and pax, sparse files of all four kinds.
 
-Nothing is believed: checksums and numbers are checked, extended headers are bounded before they are read, sizes are
-never negative. Where formats overlap we decide as Go's archive/tar does, which read almost every image before us.
-Names stay bytes: file names are not text. Sources: pax(1) of POSIX.1-2017, `tar.h` and "Sparse Formats" of GNU tar.
+Nothing is believed: checksums and numbers are checked, extended headers are bounded before they are read,
+sizes are never negative. Where formats overlap we decide as Go's archive/tar does, which read almost every
+image before us. Names stay bytes: file names are not text. Sources: pax(1) of POSIX.1-2017, `tar.h` and
+"Sparse Formats" of GNU tar.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ _LAST_ID = (1 << 32) - 2  # the one above means "leave as it is" to chown(2)
 _LAST_MAJOR, _LAST_MINOR = (1 << 12) - 1, (1 << 20) - 1  # linux/kdev_t.h
 _LAST_SECOND = 1 << 40
 
-Segments = t.List[t.Tuple[int, int]]
+Segments = list[tuple[int, int]]
 
 
 class Entry(t.NamedTuple):
     """One object of a layer. `path` is clean: relative, without `.` and `..`, empty for the root.
 
-    `stored` bytes of content follow in the stream; a file has `size`. They differ for a sparse file: `segments` then
-    gives (offset, length) of the stored parts. `target` belongs to links, `device` to devices. `mtime` is in nanoseconds.
+    `stored` bytes of content follow in the stream; a file has `size`. They differ for a sparse file:
+    `segments` then gives (offset, length) of the stored parts. `target` belongs to links, `device` to
+    devices. `mtime` is in nanoseconds.
     """
 
     path: bytes
@@ -61,7 +63,9 @@ class Entry(t.NamedTuple):
 
 
 def read_entries(stream: HashedStream) -> t.Iterator[Entry]:
-    """The objects of a layer in their order. Before asking for the next one the caller reads `stored` bytes of content."""
+    """The objects of a layer in their order. Before asking for the next one the caller reads `stored` bytes
+    of content.
+    """
     pax: dict[bytes, bytes] = {}
     names: dict[bytes, bytes] = {}
     while True:
@@ -97,7 +101,9 @@ def clean(path: bytes) -> bytes:
 
 
 def _ends(stream: HashedStream) -> bool:
-    """After one block of zeros: a second one or the end of the stream ends the archive, anything else is damage."""
+    """After one block of zeros: a second one or the end of the stream ends the archive, anything else is
+    damage.
+    """
     if stream.block() in (None, _ZEROS):
         return True
     raise IntegrityError("a block of zeros stands between tar headers")
@@ -147,11 +153,14 @@ def _entry(
         stored=stored,
         target=target,
         device=_device(header) if kind in (CHARACTER, BLOCK) else 0,
-        xattrs={key[len(_XATTR) :]: value for key, value in pax.items() if key.startswith(_XATTR)}
-        if pax
-        else {},
+        xattrs=_attributes(pax) if pax else {},
         segments=segments,
     )
+
+
+def _attributes(pax: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Extended attributes; an empty value means here, as in all of pax, that there is none."""
+    return {key[len(_XATTR) :]: value for key, value in pax.items() if value and key.startswith(_XATTR)}
 
 
 def _ustar_name(header: bytes) -> bytes:
@@ -259,7 +268,9 @@ def _extension(stream: HashedStream, header: bytes) -> bytes:
 
 
 def _pax_records(data: bytes) -> dict[bytes, bytes]:
-    """`<length> <key>=<value>\\n`, again and again. The pairs of sparse format 0.0 are gathered under `GNU.sparse.map`."""
+    """`<length> <key>=<value>\\n`, again and again. The pairs of sparse format 0.0 are gathered under
+    `GNU.sparse.map`.
+    """
     records: dict[bytes, bytes] = {}
     sparse: list[bytes] = []
     at = 0
@@ -313,7 +324,9 @@ def _segment_fields(fields: bytes) -> Segments:
 
 
 def _pax_segments(stream: HashedStream, pax: dict[bytes, bytes], stored: int) -> tuple[Segments, int, int]:
-    """Formats 0.0 and 0.1 list the parts in the header, 1.0 in front of the content: (segments, size, stored after that)."""
+    """Formats 0.0 and 0.1 list the parts in the header, 1.0 in front of the content: (segments, size, stored
+    after that).
+    """
     size = _decimal(pax.get(b"GNU.sparse.realsize") or pax.get(b"GNU.sparse.size") or b"")
     if pax.get(b"GNU.sparse.major") == b"1":
         numbers, used = _map_in_content(stream)
@@ -328,7 +341,9 @@ def _pax_segments(stream: HashedStream, pax: dict[bytes, bytes], stored: int) ->
 
 
 def _map_in_content(stream: HashedStream) -> tuple[list[int], int]:
-    """Decimal numbers, a newline after each: how many pairs, then the pairs. Returns them and the bytes they took."""
+    """Decimal numbers, a newline after each: how many pairs, then the pairs. Returns them and the bytes they
+    took.
+    """
     lines: list[bytes] = []
     rest = b""
     used = 0

@@ -11,10 +11,14 @@ PATH_LIMIT = 4095  # bytes of a path after symbolic links: what a process could 
 
 
 class Limits(t.NamedTuple):
-    """`entries`: names in the layer. `bytes`: sum of the sizes of its files. `file_bytes`: size of one of them.
+    """Counts and bytes.
 
-    `ratio`: bytes out of the decompressor for each byte in, once more than `ratio_free` have come out. `free_bytes`:
-    what has to stay free on the file system. `memory`: bytes of address space that the extracting process may add.
+    entries       names in the layer
+    bytes         sizes of all its files together
+    file_bytes    size of one file
+    ratio         bytes out of the decompressor for each byte in, once more than `ratio_free` have come out
+    free_bytes    what has to stay free on the file system
+    memory        address space that the unpacking process may add to what it was forked with
     """
 
     entries: int = 1_000_000
@@ -24,3 +28,6 @@ class Limits(t.NamedTuple):
     ratio_free: int = 4 << 30
     free_bytes: int = 16 << 20
     memory: int = 192 << 20
+
+
+DEFAULT = Limits()

@@ -27,9 +27,8 @@ from ..linux.files import make_private_directory
 from ..linux.trees import remove_tree
 from ..paths import Paths
 from .store import LayerStore
-from .view import read_metadata
+from .view import opened, read_metadata
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHECKED = ("dev", "proc", "sys")
 
 
@@ -73,12 +72,8 @@ def _make_upper(container_dir: str, top: str) -> str:
     unfinished = upper + ".new"
     remove_tree(unfinished)
     os.mkdir(unfinished, 0o700)
-    source, target = os.open(top, _DIRECTORY), os.open(unfinished, _DIRECTORY)
-    try:
-        read_metadata(source).give(target)
-    finally:
-        os.close(source)
-        os.close(target)
+    with opened(top) as source:
+        read_metadata(source).give_to(unfinished)
     os.rename(unfinished, upper)
     return upper
 

@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Layers at rest: unpacked once, shared by all images, trusted only with a right record.
 
-    layers/<name>/diff/         the tree, as overlayfs wants it: whiteouts are devices 0:0, opaque is an attribute
+    layers/<name>/diff/         the tree as overlayfs wants it: whiteouts are devices, opaque an attribute
     layers/<name>/layer.json    the completion record: version, diff id, entries, bytes, demands
     staging/<name>.<random>/    the same, being made; its flock is held by the maker
     trash/                      what was taken out of layers/ and is being unlinked
 
-`name` is 64 hexadecimal digits. For almost every layer they are its diff id's. A layer that means different trees in
-different images (see `assemble`) has, for each of them, a directory named after the whole chain below it; so has the
-synthetic layer that puts the metadata of unlisted parent directories right. Names of different kinds cannot collide:
-each is a SHA-256 of something else.
+`name` is 64 hexadecimal digits. For almost every layer they are its diff id's. A layer that means different
+trees in different images (see `assemble`) has, for each of them, a directory named after the whole chain
+below it; so has the synthetic layer that puts the metadata of unlisted parent directories right. Names of
+different kinds cannot collide: each is a SHA-256 of something else.
 
-Locks: the flock on a staging directory says that its maker lives; the flock on layers/ itself is held, for moments,
-while a name there changes. Both are leaves of the order in linux/locks.py.
+Locks: the flock on a staging directory says that its maker lives; the flock on layers/ itself is held, for
+moments, while a name there changes. Both are leaves of the order in linux/locks.py.
 
-What a crash leaves: a staging directory without a flock, or something in trash/ (`sweep` removes both); or a directory
-in layers/ without a right record, if somebody else than us put it there (`publish` replaces it). Never a layer that
-looks right and is not: one syncfs for the data of all layers, then the records, each synced, then the renames, then
-their directory (rules R1, R2 and R4).
+What a crash leaves: a staging directory without a flock, or something in trash/ (`sweep` removes both); or a
+directory in layers/ without a right record, if somebody else than us put it there (`publish` replaces it).
+Never a layer that looks right and is not: one syncfs for the data of all layers, then the records, each
+synced, then the renames, then their directory (rules R1, R2 and R4).
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ class LayerStore:
             layer.close()
 
     def _take_name(self, layer: StagedLayer) -> list[str]:
-        """Rename into layers/, over something bad but not over something good; returns what went to the trash."""
+        """Rename into layers/, over something bad but not over something good; returns what went to the
+        trash.
+        """
         final = self._directory(layer.name)
         trashed = []
         if os.path.lexists(final):

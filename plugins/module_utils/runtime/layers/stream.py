@@ -1,6 +1,8 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""An uncompressed layer on its way past: handed out in the pieces a tar reader needs, hashed to the last byte."""
+"""An uncompressed layer on its way past: handed out in the pieces a tar reader needs, hashed to the last
+byte.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class HashedStream:
         return b"".join(self.pieces(amount))
 
     def pieces(self, amount: int) -> t.Iterator[memoryview]:
-        """Exactly `amount` bytes in pieces as they come, none copied. Raises IntegrityError when the stream ends first."""
+        """Exactly `amount` bytes in pieces as they come, none copied. Raises IntegrityError when the stream
+        ends first.
+        """
         while amount:
             if self._at == len(self._chunk) and not self._refill():
                 raise IntegrityError("the layer is truncated")

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A layer's tree while it is unpacked: every path is walked below one descriptor, one component at a time.
 
-Nothing leaves the root by construction: each step opens a single name with O_NOFOLLOW, and symbolic links are read and
-followed here, `..` and absolute targets ending at the root. (openat2 with RESOLVE_IN_ROOT is a step shorter, but cannot
-say through which names it went, which `Demands` must know, nor go on where a name does not exist yet.) The last
-directories stay open, so most entries cost no walk at all.
+Nothing leaves the root by construction: each step opens a single name with O_NOFOLLOW, and symbolic links are
+read and followed here, `..` and absolute targets ending at the root. (openat2 with RESOLVE_IN_ROOT is a step
+shorter, but cannot say through which names it went, which `Demands` must know, nor go on where a name does
+not exist yet.) The last directories stay open, so most entries cost no walk at all.
 
-Times: making a name changes the time of its directory. A directory's time is read when it is opened and, if anything
-was made in it, put back when it is closed.
+Times: making a name changes the time of its directory. A directory's time is read when it is opened and, if
+anything was made in it, put back when it is closed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _BATCH = 1000
 
 
 class Directory:
-    """An open directory. `path` has no symbolic links in it. `gid` is what new names get from a set-group-ID directory.
+    """An open directory. `path` has no symbolic links in it. `gid` is what new names get from a set-group-ID
+    directory.
 
     `sealed`: nothing of the layers below shows through. `touched`: its time has to be put back.
     """
@@ -65,10 +66,11 @@ class Directory:
 
 
 class Tree:
-    """Counts what is there: `entries` names (without the root) and `bytes`, the sizes of regular files per name.
+    """Counts what is there: `entries` names (without the root) and `bytes`, the sizes of regular files per
+    name.
 
-    `layered`: this is one layer; what it must hide and what it takes for granted has to be marked. Otherwise it is the
-    whole file system of an image.
+    `layered`: this is one layer; what it must hide and what it takes for granted has to be marked. Otherwise
+    it is the whole file system of an image.
     """
 
     def __init__(self, root_fd: int, limits: Limits, layered: bool) -> None:
@@ -112,7 +114,7 @@ class Tree:
     # Walking
 
     def directory(self, path: bytes) -> Directory:
-        """The directory that a clean `path` leads to, made where it is missing. Usable until the next walk."""
+        """The directory that a clean `path` leads to, made where it is missing; good until the next walk."""
         found = self._open.get(path)
         if found is not None:
             self._open.move_to_end(path)
@@ -135,7 +137,7 @@ class Tree:
             return None
 
     def _walk(self, path: bytes, make: bool) -> Directory | None:
-        """Components that do not exist are taken literally, as securejoin does: `..` takes the last one back."""
+        """As securejoin: components that do not exist are taken literally, `..` takes the last one back."""
         if path in self._aliases:
             path = self._aliases[path]
         at, todo = self._nearest(path)
@@ -175,7 +177,7 @@ class Tree:
 
     def _nearest(self, path: bytes) -> tuple[Directory, list[bytes]]:
         """The longest open part of a path, and the steps from there, next one last."""
-        todo = []
+        todo: list[bytes] = []
         while path:
             found = self._open.get(path)
             if found is not None:
@@ -186,7 +188,7 @@ class Tree:
         return self.root, todo
 
     def _step(self, at: Directory, name: bytes) -> Directory | bytes | None:
-        """What is there: a directory, the target of a symbolic link, or nothing (a whiteout is nothing too)."""
+        """What is there: a directory, the target of a symbolic link, or nothing, which a whiteout is too."""
         self._spend()
         path = at.child(name)
         known = self._open.get(path)
@@ -227,7 +229,9 @@ class Tree:
     # Making
 
     def _imply(self, at: Directory, name: bytes) -> Directory:
-        """Make a directory that the layer does not list (yet): 0755, root's, of the year 1970, until it knows better."""
+        """Make a directory that the layer does not list (yet): 0755, root's, of the year 1970, until it knows
+        better.
+        """
         self.make_directory(at, name, 0o755)
         directory = self._made(at, name)
         directory.mtime, directory.touched = 0, True
@@ -238,7 +242,8 @@ class Tree:
     def make_directory(self, at: Directory, name: bytes, mode: int) -> bool:
         """Make the directory `name`; False if it is one already.
 
-        Anything else that had the name, a whiteout too, had hidden the same name below: the new directory is opaque.
+        Anything else that had the name, a whiteout too, had hidden the same name below: the new directory is
+        opaque.
         """
         at.touched = True
         replaced = False
@@ -337,7 +342,7 @@ class Tree:
 
 
 def is_whiteout(found: os.stat_result) -> bool:
-    """A character device 0:0: what overlayfs takes for "not here" (Documentation/filesystems/overlayfs.rst)."""
+    """A character device 0:0: overlayfs's "not here" (Documentation/filesystems/overlayfs.rst)."""
     return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What overlayfs makes of a stack of layers, found without mounting it: which layer answers for a path.
 
-The rules are those of Documentation/filesystems/overlayfs.rst: the topmost layer that has a name decides; directories
-merge with those below until a whiteout, something that is not a directory, or an opaque directory ends it.
+The rules are those of Documentation/filesystems/overlayfs.rst: the topmost layer that has a name decides;
+directories merge with those below until a whiteout, something that is not a directory, or an opaque directory
+ends it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import stat
 import typing as t
 
 from .tree import OPAQUE, is_whiteout
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Layer(t.NamedTuple):
@@ -32,24 +31,24 @@ class Metadata(t.NamedTuple):
     uid: int
     gid: int
     mtime: int
-    attributes: t.Dict[str, bytes]
+    attributes: dict[str, bytes]
 
-    def give(self, fd: int) -> None:
-        """To an open directory that has nothing of it yet."""
-        os.fchown(fd, self.uid, self.gid)
-        os.fchmod(fd, self.mode)
+    def give_to(self, directory: str | int) -> None:
+        """To a directory of ours, by path or descriptor, that has no attributes yet."""
+        os.chown(directory, self.uid, self.gid)
+        os.chmod(directory, self.mode)
         for name, value in self.attributes.items():
-            os.setxattr(fd, name, value)
-        os.utime(fd, ns=(self.mtime, self.mtime))
+            os.setxattr(directory, name, value)
+        os.utime(directory, ns=(self.mtime, self.mtime))
 
 
 class Found(t.NamedTuple):
-    """`merged`: indices of the layers whose directories make up the one seen, top first; empty when it is not a directory.
-    `source`: index of the layer whose metadata it should have.
+    """`merged`: indices of the layers whose directories make up the one seen, top first; empty when it is not
+    a directory. `source`: index of the layer whose metadata it should have.
     """
 
     exists: bool
-    merged: t.Tuple[int, ...] = ()
+    merged: tuple[int, ...] = ()
     source: int = -1
 
 
@@ -63,9 +62,7 @@ class View:
 
     def __enter__(self) -> View:
         with contextlib.ExitStack() as stack:
-            for layer in self._layers:
-                self._roots.append(os.open(layer.directory, _DIRECTORY))
-                stack.callback(os.close, self._roots[-1])
+            self._roots = [stack.enter_context(opened(layer.directory)) for layer in self._layers]
             self._stack = stack.pop_all()
         return self
 
@@ -86,11 +83,8 @@ class View:
 
     def metadata(self, path: bytes, index: int) -> Metadata:
         """Of the directory `path` in one layer."""
-        fd = os.open(path or b".", _DIRECTORY, dir_fd=self._roots[index])
-        try:
+        with opened(path or b".", self._roots[index]) as fd:
             return read_metadata(fd)
-        finally:
-            os.close(fd)
 
     def _look(self, path: bytes) -> Found:
         if not path:
@@ -117,7 +111,9 @@ class View:
         return Found(bool(merged), tuple(merged), self._source(path, candidates))
 
     def _source(self, path: bytes, indices: t.Sequence[int]) -> int:
-        """The topmost layer that lists the directory; where none does, the lowest, which was the first to imply it."""
+        """The topmost layer that lists the directory; where none does, the lowest, which was the first to
+        imply it.
+        """
         for index in indices:
             if path not in self._layers[index].inherited:
                 return index
@@ -130,11 +126,18 @@ class View:
             return None
 
     def _is_opaque(self, index: int, path: bytes) -> bool:
-        fd = os.open(path, _DIRECTORY, dir_fd=self._roots[index])
-        try:
+        with opened(path, self._roots[index]) as fd:
             return OPAQUE in os.listxattr(fd)
-        finally:
-            os.close(fd)
+
+
+@contextlib.contextmanager
+def opened(directory: str | bytes, dir_fd: int | None = None) -> t.Iterator[int]:
+    """A descriptor of a directory while the block runs."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def read_metadata(fd: int) -> Metadata:

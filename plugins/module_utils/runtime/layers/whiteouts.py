@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Whiteouts: names in a layer that say what is not there any more. Source: image-spec, layer.md, "Whiteouts".
 
-`.wh.<name>` hides `<name>` of the layers below, `.wh..wh..opq` hides everything that its directory has below; what the
-same layer brings stays, whichever comes first. Written down in a layer's own tree they are overlayfs's: a character
-device 0:0, and the attribute `trusted.overlay.opaque`. Applied to a whole file system they are removals, by the
-algorithm of umoci, whose comments in `oci/layer/tar_extract.go` are the best text on the subject.
+`.wh.<name>` hides `<name>` of the layers below, `.wh..wh..opq` hides everything that its directory has below;
+what the same layer brings stays, whichever comes first. Written down in a layer's own tree they are
+overlayfs's: a character device 0:0, and the attribute `trusted.overlay.opaque`. Applied to a whole file
+system they are removals, by the algorithm of umoci, whose comments in `oci/layer/tar_extract.go` are the best
+text on the subject.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def is_ignored(path: bytes) -> bool:
 def hidden_name(path: bytes) -> bytes | None:
     """The name, beside it, that a whiteout at `path` hides; None for all names of its directory.
 
-    Raises IntegrityError for a whiteout of `.`, `..` or nothing: umoci 0.4.7 removed its own root for one of them.
+    Raises IntegrityError for a whiteout of `.`, `..` or nothing: umoci 0.4.7 removed its own root for one of
+    them.
     """
     base = path.rpartition(b"/")[2]
     if base == _OPAQUE:

@@ -5,8 +5,9 @@
     caller ── write(compressed) ──> pipe ──> child: inflate, hash, unpack   (one for each layer)
        └──── request, pipes ────> fork server ── forks ──┘
 
-The fork server exists because a process with threads must not fork, and because a child shall die when its parent does
-(the kernel means the parent's *thread*). Make the pool before any thread, in the thread that outlives it.
+The fork server exists because a process with threads must not fork, and because a child shall die when its
+parent does (the kernel means the parent's *thread*). Make the pool before any thread, in the thread that
+outlives it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..linux.trees import remove_tree
 from .child import Request, serve
 from .demands import Demands
 from .extract import Extracted
-from .limits import Limits
+from .limits import DEFAULT, Limits
 from .store import StagedLayer, count_tree
 
 _PIPE_SIZE = 1 << 20
@@ -56,12 +57,14 @@ class ExtractionPool:
         self,
         staged: StagedLayer,
         compression: str,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT,
         *,
         layered: bool = True,
         lower: t.Sequence[str] = (),
     ) -> ExtractionWorker:
-        """Begin to unpack into `staged`. `lower` (top first), with `layered` false: unpack over these directories."""
+        """Begin to unpack into `staged`. `lower` (top first), with `layered` false: unpack over these
+        directories.
+        """
         request = Request(staged.directory, compression, limits, layered, list(lower))
         with contextlib.ExitStack() as stack:
             data, give = _pipe(stack)
@@ -108,7 +111,7 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
 
 
 class ExtractionWorker:
-    """One layer being unpacked. Every way out (`finish`, `abort`, an error raised here) ends the child first."""
+    """One layer being unpacked. By every way out (`finish`, `abort`, any error) the child has ended."""
 
     def __init__(self, staged: StagedLayer, give: int, take: int, pidfd: int, layered: bool) -> None:
         self._staged = staged
@@ -118,7 +121,9 @@ class ExtractionWorker:
         self._layered = layered
 
     def write(self, data: bytes | memoryview) -> None:
-        """Hand over the next compressed bytes; waits while the child is busy. Raises what made the child give up."""
+        """Hand over the next compressed bytes; waits while the child is busy. Raises what made the child give
+        up.
+        """
         view = memoryview(data)
         try:
             while view:
@@ -128,7 +133,9 @@ class ExtractionWorker:
             raise IntegrityError("the layer ended before its data did") from None
 
     def finish(self) -> Extracted:
-        """No more data: wait for the child. The diff id is right and `staged.extracted` is set when this returns."""
+        """No more data: wait for the child. The diff id is right and `staged.extracted` is set when this
+        returns.
+        """
         extracted = self._result()
         if extracted.diff_id != self._staged.diff_id:
             raise IntegrityError(

@@ -1,11 +1,12 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""zstd streams, read by the interpreter's own module (Python 3.14) or else by the distribution's `zstd` program.
+"""zstd streams, read by the interpreter's own module (Python 3.14) or else by the distribution's `zstd`
+program.
 
-The program is found in fixed directories and started, with a clean environment, before the layer is entered: nothing
-that an image contains is ever run or loaded (CVE-2026-41567). Either way a stream may ask for a window of 128 MiB, the
-most that the program grants without being told. Rejected: the `zstandard` package as a third reader; it takes a
-truncated stream for a complete one.
+The program is found in fixed directories and started, with a clean environment, before the layer is entered:
+nothing that an image contains is ever run or loaded (CVE-2026-41567). Either way a stream may ask for a
+window of 128 MiB, the most that the program grants without being told. Rejected: the `zstandard` package as a
+third reader; it takes a truncated stream for a complete one.
 """
 
 from __future__ import annotations
