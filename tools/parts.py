@@ -10,15 +10,12 @@ import typing as t
 
 import sanity
 from environments import CACHE, ROOT, controller_environment, target_environment
-from interpreters import interpreters
+from interpreters import Version, interpreters
 from packages import as_root
 
 # Besides the default one: the oldest target, and the newest that the oldest ansible-core supports.
 _TARGET_PYTHONS = ((3, 9), (3, 13))
-_TARGET_TESTS = [
-    "tests/unit/plugins/module_utils",
-    "tests/unit/plugins/modules",
-]
+_TARGET_TESTS = ["tests/unit/plugins/module_utils", "tests/unit/plugins/modules"]
 
 
 class Command(t.NamedTuple):
@@ -52,27 +49,27 @@ def lint_parts() -> list[Part]:
 
 
 def unit_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
-    parts = [Part("unit tests", _pytest("test", "tests/unit", *arguments))]
+    parts = [Part("unit tests", _pytest("test", ["tests/unit"], arguments))]
     parts += [
-        Part(f"unit tests on Python {major}.{minor}", _target_pytest((major, minor), arguments))
-        for major, minor in _TARGET_PYTHONS
-        if (major, minor) in interpreters()
+        Part("unit tests on Python {}.{}".format(*version), _target_pytest(version, arguments))
+        for version in _TARGET_PYTHONS
+        if version in interpreters()
     ]
     return parts
 
 
 def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = True) -> list[Part]:
     """Without `containers` only the tests that need neither root nor a container."""
-    chosen = [*arguments] if containers else ["-m", "unprivileged", *arguments]
-    parts = [Part("integration tests", _pytest("test", "tests/integration", *chosen, root=containers))]
+    chosen = ["tests/integration"] if containers else ["tests/integration", "-m", "unprivileged"]
+    parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers))]
     if containers and not arguments:
-        smoke = _pytest("newest", "-m", "smoke", "tests/integration", root=True)
+        smoke = _pytest("newest", ["tests/integration", "-m", "smoke"], root=True)
         parts.append(Part("smoke tests with the newest ansible-core", smoke))
     return parts
 
 
 def system_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
-    return [Part("system tests", _pytest("test", "tests/system", *arguments, root=True))]
+    return [Part("system tests", _pytest("test", ["tests/system"], arguments, root=True))]
 
 
 def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
@@ -104,29 +101,37 @@ def _sanity(part: str, *arguments: str) -> t.Callable[[], Command]:
     return prepare
 
 
-def _pytest(environment: str, *arguments: str, root: bool = False) -> t.Callable[[], Command]:
+def _pytest(
+    environment: str, tests: t.Sequence[str], arguments: t.Sequence[str] = (), *, root: bool = False
+) -> t.Callable[[], Command]:
     def prepare() -> Command:
-        return _pytest_command(controller_environment(environment), environment, arguments, root=root)
+        return _pytest_command(controller_environment(environment), environment, tests, arguments, root=root)
 
     return prepare
 
 
-def _target_pytest(version: tuple[int, int], arguments: t.Sequence[str]) -> t.Callable[[], Command]:
+def _target_pytest(version: Version, arguments: t.Sequence[str]) -> t.Callable[[], Command]:
     def prepare() -> Command:
         name = "{}.{}".format(*version)
         tests = [path for path in _TARGET_TESTS if (ROOT / path).exists()]
-        programs = target_environment(name, interpreters()[version])
-        return _pytest_command(programs, name, [*tests, *arguments])
+        return _pytest_command(target_environment(name, interpreters()[version]), name, tests, arguments)
 
     return prepare
 
 
 def _pytest_command(
-    programs: pathlib.Path, name: str, arguments: t.Sequence[str], *, root: bool = False
+    programs: pathlib.Path,
+    name: str,
+    tests: t.Sequence[str],
+    arguments: t.Sequence[str],
+    *,
+    root: bool = False,
 ) -> Command:
-    """Every environment has its own cache, or two that run at once would disturb each other."""
+    """Paths among the arguments stand for the whole. Two that run at once would disturb a common cache."""
+    if any((ROOT / word.split("::")[0]).exists() for word in arguments):
+        tests = []
     cache = ["-o", f"cache_dir={CACHE / 'pytest' / name}"]
-    argv = [str(programs / "python"), "-m", "pytest", *cache, *arguments]
+    argv = [str(programs / "python"), "-m", "pytest", *cache, *tests, *arguments]
     become = (as_root() or []) if root else []
     if become:
         argv = [*become, "env", f"PATH={os.environ['PATH']}", f"CI={os.environ.get('CI', '')}", *argv]

@@ -4,6 +4,8 @@
 
 Everything it needs it installs: Python packages under .cache/, Debian packages where it may. Where containers
 cannot run, everything else still does. With CI set, what could not run is a failure.
+
+Words in the variable PYTEST_ARGUMENTS are passed on to pytest.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import collections
 import concurrent.futures
 import os
+import pathlib
 import re
 import shlex
 import subprocess
@@ -21,7 +24,7 @@ import time
 import typing as t
 
 import parts
-from environments import NoInterpreter
+from environments import CACHE, NoInterpreter
 from host import prepare_host
 
 _GROUPS = ("lint", "unit", "integration", "system", "bench")
@@ -39,7 +42,7 @@ class Outcome(t.NamedTuple):
 def main() -> int:
     arguments = _arguments()
     groups = set(arguments.groups)
-    for_pytest = shlex.split(arguments.pytest)
+    for_pytest = shlex.split(os.environ.get("PYTEST_ARGUMENTS", ""))
     outcomes = _run_side_by_side(
         (parts.lint_parts() if "lint" in groups else [])
         + (parts.unit_parts(for_pytest) if "unit" in groups else [])
@@ -52,7 +55,6 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("groups", nargs="+", choices=_GROUPS, help="what to run")
-    parser.add_argument("--pytest", default="", metavar="ARGUMENTS", help="for pytest, in one word")
     return parser.parse_args()
 
 
@@ -88,7 +90,7 @@ def _run(part: parts.Part, *, live: bool = False) -> Outcome:
         return _tell(Outcome(part.name, "not run", time.monotonic() - started, str(error)), "")
     if live:
         print(f"\n=== {part.name}", flush=True)
-    status, output = _execute(command, live=live)
+    status, output = _execute(command, CACHE / "logs" / f"{part.name.replace(' ', '-')}.log", live=live)
     result = "FAILED" if status else "ok"
     counts = _counts(output) if "pytest" in command.argv else {}
     outcome = Outcome(
@@ -97,23 +99,26 @@ def _run(part: parts.Part, *, live: bool = False) -> Outcome:
     return _tell(outcome, "" if live else output)
 
 
-def _execute(command: parts.Command, *, live: bool) -> tuple[int, str]:
-    with subprocess.Popen(
-        command.argv,
-        cwd=command.cwd,
-        env=command.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        lines = []
-        for line in process.stdout or ():
-            lines.append(line)
-            if live:
-                print(line, end="", flush=True)
-    return process.returncode, "".join(lines)
+def _execute(command: parts.Command, log: pathlib.Path, *, live: bool) -> tuple[int, str]:
+    """Output goes through a file: a pipe would be waited on as long as any left over process holds it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w+", errors="replace") as written, log.open(errors="replace") as output:
+        process = subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env=command.env,
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+        while live and process.poll() is None:
+            time.sleep(0.2)
+            print(output.read(), end="", flush=True)
+        status = process.wait()
+        if live:
+            print(output.read(), end="", flush=True)
+        output.seek(0)
+        return status, output.read()
 
 
 def _counts(output: str) -> dict[str, int]:
