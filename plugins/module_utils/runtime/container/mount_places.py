@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import typing as t
 
 from ..errors import IntegrityError, NotFound, doing
@@ -57,6 +58,19 @@ def check_mount_targets(root_fd: int, targets: t.Iterable[str]) -> None:
             raise IntegrityError(
                 f"image: {target} leads to {place}: nothing can be mounted there", "choose another target"
             )
+
+
+def directory_modes(root_fd: int, paths: t.Iterable[str]) -> dict[str, int]:
+    """Permissions of those of `paths` that are directories of the root."""
+    modes = {}
+    for path in paths:
+        try:
+            fd = open_in_root(root_fd, path, _DIRECTORY)
+        except OSError:
+            continue
+        modes[path] = stat.S_IMODE(os.fstat(fd).st_mode)
+        os.close(fd)
+    return modes
 
 
 def make_working_directory(root_fd: int, path: str, targets: t.Collection[str] = ()) -> None:

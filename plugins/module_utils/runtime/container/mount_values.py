@@ -157,8 +157,6 @@ def _tmpfs_options(value: t.Any, text: str, option: str) -> str:
         if key in settings:
             raise refuse(value, option, f"gives {key} twice")
         settings[key] = f"{key}={_tmpfs_setting(value, key, argument, option)}" if equals else key
-    if settings.get("mode") == "mode=1777":
-        del settings["mode"]
     return ",".join(settings[key] for key in sorted(settings))
 
 

@@ -22,6 +22,7 @@ from .mount_values import PROPAGATIONS, RESERVED_DEVICES
 from .spec_process import INIT_PATH
 
 DEFAULT_SHM_SIZE = 64 * 1024**2
+_TMPFS_MODE = 0o1777  # where the image has no directory
 
 GENERATED_FILES = {"/etc/hostname": "hostname", "/etc/hosts": "hosts", "/etc/resolv.conf": "resolv.conf"}
 """Files of the container's directory, by where they are seen inside."""
@@ -37,7 +38,12 @@ _RECURSIVE_READ_ONLY_KERNEL = (5, 12)  # mount_setattr(2) with AT_RECURSIVE
 
 
 def build_mounts(
-    config: ContainerConfig, effective: Effective, container_id: str, paths: Paths, host: HostFacts
+    config: ContainerConfig,
+    effective: Effective,
+    container_id: str,
+    paths: Paths,
+    host: HostFacts,
+    modes: t.Mapping[str, int],
 ) -> list[dict[str, t.Any]]:
     """Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
     mounts = _default_mounts(config)
@@ -46,7 +52,7 @@ def build_mounts(
         mounts[target] = _bind(target, source, ["rprivate", "nosuid", "nodev", "noexec"])
     for target, options in (config.tmpfs or {}).items():
         _check_target("tmpfs", target, bool(config.privileged))
-        mounts[target] = _tmpfs(target, options)
+        mounts[target] = _tmpfs(target, options, modes.get(target, _TMPFS_MODE))
     for volume in effective.volumes:
         _check_volume(volume, config)
         mounts[volume.target] = _volume(volume, paths, host)
@@ -90,12 +96,13 @@ def _bind(target: str, source: str, options: t.Sequence[str]) -> dict[str, t.Any
     return _mount(target, "bind", source, ["rbind", *options])
 
 
-def _tmpfs(target: str, options: str) -> dict[str, t.Any]:
+def _tmpfs(target: str, options: str, mode: int) -> dict[str, t.Any]:
     asked = options.split(",") if options else []
     switches = [protection for word, protection in _TMPFS_DEFAULTS.items() if word not in asked]
     settings = [word for word in asked if word not in _TMPFS_DEFAULTS]
-    mode = [] if any(word.startswith("mode=") for word in settings) else ["mode=1777"]
-    return _mount(target, "tmpfs", "tmpfs", [*switches, *mode, *settings])
+    if not any(word.startswith("mode=") for word in settings):
+        settings.append(f"mode={mode:04o}")
+    return _mount(target, "tmpfs", "tmpfs", [*switches, *settings])
 
 
 def _volume(volume: VolumeMount, paths: Paths, host: HostFacts) -> dict[str, t.Any]:
@@ -105,9 +112,10 @@ def _volume(volume: VolumeMount, paths: Paths, host: HostFacts) -> dict[str, t.A
     propagation = next((option for option in volume.options if option in PROPAGATIONS), "rprivate")
     switches = [option for option in volume.options if option in ("noexec", "nosuid", "nodev")]
     if volume.read_only:
-        switches.append("ro")
-        if recursion == "rbind" and host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL:
-            switches.append("rro")
+        can_hold_mounts = recursion == "rbind" and (named or os.path.isdir(volume.source))
+        can_recurse = host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL
+        # crun 1.8 opens what is `rro` as a directory
+        switches += ["ro", "rro"] if can_hold_mounts and can_recurse else ["ro"]
     return _mount(volume.target, "bind", source, [recursion, propagation, *switches])
 
 

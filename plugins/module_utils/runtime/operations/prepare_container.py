@@ -18,11 +18,11 @@ import typing as t
 from ..container.effective import Effective, effective
 from ..container.records import ContainerRecord, Run
 from ..container.status import run_directory
-from ..errors import NotFound, doing
+from ..errors import NotFound
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .settle_run import abandon_run, clear_leftovers, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 
 def prepare_container(engine: Engine, name: str) -> ContainerRecord:
     """Nothing to do for a container that is prepared already, or runs."""
-    with doing(f"prepare container {name}"), locked_container(engine, name) as record:
+    with acting(engine, "prepare", name) as found, locked_container(engine, found.id) as record:
         settle_run(engine, record)
         if record.state.run is None:
             prepare(engine, record)
@@ -119,7 +119,7 @@ def _mount(engine: Engine, record: ContainerRecord, directory: str) -> str:
 def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
-    from ..container.mount_places import check_mount_targets, make_working_directory
+    from ..container.mount_places import check_mount_targets, directory_modes, make_working_directory
     from ..container.spec import build_spec
     from ..container.users import resolve_user
     from ..layers.snapshots import check_root
@@ -132,6 +132,7 @@ def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) 
         user = resolve_user(fd, whole.user, config.groups or ())
         check_mount_targets(fd, covered)
         make_working_directory(fd, whole.working_dir, covered)
+        modes = directory_modes(fd, config.tmpfs or ())
     finally:
         os.close(fd)
-    return build_spec(record.id, config, whole, user, engine.paths, read_host_facts())
+    return build_spec(record.id, config, whole, user, engine.paths, read_host_facts(), tmpfs_modes=modes)

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.effective import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.mount_places import (
     check_mount_targets,
+    directory_modes,
     make_bind_sources,
     make_working_directory,
 )
@@ -74,6 +75,15 @@ def test_ordinary_targets(root: pathlib.Path) -> None:
         check_mount_targets(
             fd, ["/var/run/app", "/new/deep/place", "/file", "/dev/shm", "/sys/fs/cgroup", "/x" * 200]
         )
+
+
+def test_modes_of_directories(root: pathlib.Path) -> None:
+    (root / "tmp").mkdir()
+    (root / "tmp").chmod(0o1777)
+    (root / "link").symlink_to("tmp")
+    with descriptor(root) as fd:
+        modes = directory_modes(fd, ["/tmp", "/link", "/none", "/file", "/tmp/x"])
+    assert modes == {"/tmp": 0o1777, "/link": 0o1777}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])

@@ -92,11 +92,12 @@ def test_two_volumes_for_one_target() -> None:
 
 
 TMPFS = [
-    (["/run", "/run/", "/run:rw,noexec,nosuid,nodev", "/run:defaults", "/run:mode=1777"], ""),
-    (["/run:size=64m", "/run:size=67108864,rw", "/run:size=65536k,mode=01777"], "size=67108864"),
+    (["/run", "/run/", "/run:rw,noexec,nosuid,nodev", "/run:defaults"], ""),
+    (["/run:size=64m", "/run:size=67108864,rw", "/run:size=65536k"], "size=67108864"),
     (["/run:exec,size=10%", "/run:size=10%,exec"], "exec,size=10%"),
     (["/run:mode=755,uid=007,gid=0", "/run:gid=0,mode=0755,uid=7"], "gid=0,mode=0755,uid=7"),
     (["/run:ro,noatime"], "noatime,ro"),
+    (["/run:mode=1777", "/run:mode=01777,rw"], "mode=1777"),
 ]
 
 

@@ -33,7 +33,7 @@ def rules_for(name: str, document: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def verdicts(name: str, capabilities: t.Collection[str], machine: Machine = X86) -> list[t.Any]:
-    """What the default profile says of a call: True, an errno, or nothing where the default (ENOSYS) holds."""
+    """What the default profile says of a call: True, an errno, or nothing where ENOSYS holds."""
     return [rule.get("errnoRet", True) for rule in rules_for(name, default_filter(capabilities, machine))]
 
 

@@ -269,7 +269,9 @@ def test_init(monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "source", "options"),
     [
         ("/srv:/x", "/srv", ["rbind", "rprivate"]),
-        ("/srv:/x:ro", "/srv", ["rbind", "rprivate", "ro", "rro"]),
+        ("/etc:/x:ro", "/etc", ["rbind", "rprivate", "ro", "rro"]),
+        ("/etc/passwd:/x:ro", "/etc/passwd", ["rbind", "rprivate", "ro"]),
+        ("data:/x:ro", "/var/lib/coracle/volumes/data/_data", ["rbind", "rprivate", "ro", "rro"]),
         ("/srv:/x:ro,bind", "/srv", ["bind", "rprivate", "ro"]),
         ("/srv:/x:rslave,noexec,z", "/srv", ["rbind", "rslave", "noexec"]),
         ("data:/x:nocopy", "/var/lib/coracle/volumes/data/_data", ["rbind", "rprivate"]),
@@ -282,7 +284,7 @@ def test_volumes(text: str, source: str, options: list[str]) -> None:
 
 def test_read_only_below_too_where_the_kernel_can() -> None:
     host = HOST._replace(machine=Machine("x86_64", (5, 11)))
-    mount = mounts_of(specification(host, volumes=parse_volumes(["/srv:/x:ro"], "volumes")))["/x"]
+    mount = mounts_of(specification(host, volumes=parse_volumes(["/etc:/x:ro"], "volumes")))["/x"]
     assert mount["options"] == ["rbind", "rprivate", "ro"]
 
 
@@ -298,13 +300,17 @@ def test_propagation_of_the_root(modes: str, propagation: str) -> None:
 @pytest.mark.parametrize(
     ("text", "options"),
     [
-        ("/run", ["noexec", "nosuid", "nodev", "mode=1777"]),
+        ("/run", ["noexec", "nosuid", "nodev", "mode=0755"]),
         ("/run:exec,size=64m,mode=755", ["nosuid", "nodev", "mode=0755", "size=67108864"]),
-        ("/run:ro,suid,dev", ["noexec", "mode=1777", "ro"]),
+        ("/run:ro,suid,dev", ["noexec", "ro", "mode=0755"]),
     ],
 )
 def test_tmpfs(text: str, options: list[str]) -> None:
-    mount = mounts_of(specification(tmpfs=parse_tmpfs([text], "tmpfs")))["/run"]
+    config = ContainerConfig(command=["sh"], tmpfs=parse_tmpfs([text, "/new"], "tmpfs"))
+    whole = effective(config, ImageConfig(), ID)
+    mounts = mounts_of(build_spec(ID, config, whole, ROOT, PATHS, HOST, tmpfs_modes={"/run": 0o755}))
+    assert mounts["/new"]["options"] == ["noexec", "nosuid", "nodev", "mode=1777"]
+    mount = mounts["/run"]
     assert (mount["type"], mount["options"]) == ("tmpfs", options)
 
 
