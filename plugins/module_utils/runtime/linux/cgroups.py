@@ -98,6 +98,12 @@ def join(pid: int, relative_path: str, at: CgroupLayout | None = None) -> None:
         _write(os.path.join(hierarchy, relative_path, "cgroup.procs"), str(pid))
 
 
+def leave(pid: int, at: CgroupLayout | None = None) -> None:
+    """Move a process out of every group, to the root of each hierarchy."""
+    for hierarchy in (at or layout()).hierarchies:
+        _write(os.path.join(hierarchy, "cgroup.procs"), str(pid))
+
+
 def _make_group(hierarchy: str, relative_path: str, *, is_v2: bool) -> None:
     parent = hierarchy
     for name in relative_path.split("/"):

@@ -195,7 +195,7 @@ class _Conversation:
     def _fetch_rest(self) -> None:
         """The pipes still hold what the child wrote last. Bounded: its children may write for ever."""
         self._selector.unregister(self._pidfd)
-        for _ in range(_LAST_ROUNDS):
+        for _round in range(_LAST_ROUNDS):
             ready = self._selector.select(0)
             if not ready:
                 return

@@ -44,7 +44,7 @@ def remove_tree(path: str) -> None:
     before it is listed, so the work never goes deeper than two descriptors. A mount point keeps its content
     and is an error (EBUSY).
     """
-    for _ in range(_ATTEMPTS):
+    for _attempt in range(_ATTEMPTS):
         if _removed(path):
             return
         try:

@@ -109,7 +109,7 @@ def test_a_planted_link_is_not_followed(tmp_path: pathlib.Path) -> None:
 
 
 def _write_many(path: str, letter: bytes) -> None:
-    for _ in range(20):
+    for _round in range(20):
         files.write_atomically(path, letter * 10_000)
 
 

@@ -213,7 +213,7 @@ def test_files_are_private_and_descriptors_closed(paths: Paths) -> None:
 
 
 def _count_up(paths: Paths, counter: str) -> None:
-    for _ in range(50):
+    for _round in range(50):
         with lock(paths, NAME):
             value = int(pathlib.Path(counter).read_text())
             pathlib.Path(counter).write_text(str(value + 1))
@@ -223,7 +223,7 @@ def test_mutual_exclusion_between_processes(paths: Paths, tmp_path: pathlib.Path
     counter = tmp_path / "counter"
     counter.write_text("0")
     children = []
-    for _ in range(4):
+    for _round in range(4):
         pid = os.fork()
         if pid == 0:
             try:

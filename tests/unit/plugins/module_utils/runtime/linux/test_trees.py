@@ -21,7 +21,7 @@ def make_deep(top: pathlib.Path, depth: int) -> None:
     """Directories in one another, far beyond PATH_MAX and the recursion limit."""
     top.mkdir()
     here = os.open(top, os.O_RDONLY)
-    for _ in range(depth):
+    for _round in range(depth):
         os.mkdir("d", dir_fd=here)
         deeper = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
@@ -90,7 +90,7 @@ def test_two_may_remove_the_same_tree(tmp_path: pathlib.Path) -> None:
         except (CoracleError, OSError) as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=remove) for _ in range(4)]
+    threads = [threading.Thread(target=remove) for _round in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -110,7 +110,7 @@ def test_trash_takes_things_of_equal_names(tmp_path: pathlib.Path) -> None:
     paths = Paths(str(tmp_path / "root"), str(tmp_path / "run"))
     layer = tmp_path / "root" / "layers" / "abc"
     trashed = []
-    for _ in range(2):
+    for _round in range(2):
         layer.mkdir(parents=True)
         (layer / "file").touch()
         trashed.append(move_to_trash(paths, str(layer)))

@@ -352,7 +352,7 @@ def test_a_truncated_file_is_damaged_and_never_a_traceback(paths: Paths, healthy
 def test_garbage_in_a_file_is_damaged_or_harmless(paths: Paths, healthy: bytes, seed: int) -> None:
     dice = random.Random(seed)
     content = bytearray(healthy)
-    for _ in range(dice.choice([1, 10, 1000])):
+    for _round in range(dice.choice([1, 10, 1000])):
         content[dice.randrange(len(content))] = dice.randrange(256)
     pathlib.Path(paths.database).write_bytes(content)
     with contextlib.suppress(StateError, Conflict):
