@@ -15,6 +15,7 @@ from packages import as_root
 
 # Besides the default one: the oldest target, and the newest that the oldest ansible-core supports.
 _TARGET_PYTHONS = ((3, 9), (3, 13))
+_WITH_ANSIBLE = ["-p", "pytest_ansible.plugin", "--ansible-unit-inject-only"]
 _TARGET_TESTS = ["tests/unit/plugins/module_utils", "tests/unit/plugins/modules"]
 
 
@@ -60,10 +61,10 @@ def unit_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
 
 def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = True) -> list[Part]:
     """Without `containers` only the tests that need neither root nor a container."""
-    chosen = ["tests/integration"] if containers else ["tests/integration", "-m", "unprivileged"]
+    chosen = [*_WITH_ANSIBLE, "tests/integration"] + ([] if containers else ["-m", "unprivileged"])
     parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers))]
     if containers and not arguments:
-        smoke = _pytest("newest", ["tests/integration", "-m", "smoke"], root=True)
+        smoke = _pytest("newest", [*_WITH_ANSIBLE, "tests/integration", "-m", "smoke"], root=True)
         parts.append(Part("smoke tests with the newest ansible-core", smoke))
     return parts
 
@@ -129,7 +130,7 @@ def _pytest_command(
 ) -> Command:
     """Paths among the arguments stand for the whole. Two that run at once would disturb a common cache."""
     if any((ROOT / word.split("::")[0]).exists() for word in arguments):
-        tests = []
+        tests = [word for word in tests if not word.startswith("tests/")]
     cache = ["-o", f"cache_dir={CACHE / 'pytest' / name}"]
     argv = [str(programs / "python"), "-m", "pytest", *cache, *tests, *arguments]
     become = (as_root() or []) if root else []

@@ -1,0 +1,30 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The modules from tests that users write with pytest-ansible: in one process, without a command line."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def localhost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    if not request.config.pluginmanager.has_plugin("pytest_ansible.plugin"):
+        pytest.skip("pytest-ansible is not loaded: pass -p pytest_ansible.plugin --ansible-unit-inject-only")
+    monkeypatch.chdir(ROOT)
+    ansible = request.getfixturevalue("ansible_adhoc")
+    inventory = "playbooks/inventory/localhost.yml"
+    return ansible(inventory=inventory, connection="local", host_pattern="localhost").all
+
+
+@pytest.mark.filterwarnings("ignore:Host management is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:AnsibleCollectionFinder has already been configured:UserWarning")
+def test_module_in_process(localhost: t.Any, tmp_path: pathlib.Path) -> None:
+    answers = localhost.container_info(root=f"{tmp_path}/root", run_root=f"{tmp_path}/run")
+    assert answers["localhost"]["containers"] == []
+    assert not answers["localhost"]["changed"]
