@@ -10,6 +10,7 @@
     challenges    `WWW-Authenticate`
     transport     requests and redirects within one trust
     connection    one socket: TLS, proxy, and a watch on its progress
+    response      an answer, read as far as wanted; chunks: its chunked form
     addresses     which hosts a server may send us to
     tls proxies   from certs.d directories, from the environment
     failures      what went wrong, as a sentence with a remedy

@@ -15,9 +15,9 @@ import re
 import typing as t
 
 from ..errors import IntegrityError
-from .connection import Response
 from .failures import Interrupted
 from .patience import Patience
+from .response import Response
 
 _SKIP_CHUNK = 1 << 16
 _SMALLEST_PROGRESS = 1 << 16

@@ -27,15 +27,10 @@ if t.TYPE_CHECKING:
 MINIMUM_RATE = 1024
 """Bytes per second, measured over `timeout` seconds of waiting."""
 _BUFFER = 1 << 16
-_DISCARDABLE = 1 << 16
 
 
 class Stalled(OSError):
     """The server has stopped sending, or nearly."""
-
-
-class TooLarge(Exception):
-    """An answer is larger than anything it could rightly be."""
 
 
 class Unreachable(OSError):
@@ -180,7 +175,13 @@ class Connection:
         self._progress.expect_answer()
         self._progress.deadline = deadline or time.monotonic() + self._progress.timeout
         self._http.putrequest(method, self._target(url), skip_host=True, skip_accept_encoding=True)
-        for name, value in {"Host": url.origin.host_header, **self._proxy_headers(), **headers}.items():
+        length = {"Content-Length": str(len(body))} if body else {}
+        for name, value in {
+            "Host": url.origin.host_header,
+            **self._proxy_headers(),
+            **length,
+            **headers,
+        }.items():
             self._http.putheader(name, value)
         self._http.endheaders(body or None)
         response = self._http.getresponse()
@@ -213,87 +214,6 @@ class Connection:
         if self._proxy and self._proxy.authorization:
             return {"Proxy-Authorization": self._proxy.authorization}
         return {}
-
-
-class Response:
-    """An answer: status, headers, and a body to be read once. Closing it gives the connection back or closes
-    it.
-    """
-
-    def __init__(
-        self,
-        url: Url,
-        response: http.client.HTTPResponse,
-        connection: Connection,
-        release: t.Callable[[Connection], None],
-    ) -> None:
-        self.url = url
-        self.status = response.status
-        self.headers = response.headers
-        self._response = response
-        self._connection: Connection | None = connection
-        self._release = release
-
-    def header(self, name: str) -> str:
-        """The value of a header, or empty."""
-        return self.headers.get(name) or ""
-
-    @property
-    def length(self) -> int | None:
-        """Bytes of the body still to come, where the server has said so."""
-        return self._response.length
-
-    def readinto(self, view: memoryview) -> int:
-        """Up to `len(view)` bytes, as they come; 0 at the end, also at an early one."""
-        if self._response.chunked:
-            data = self._response.read1(len(view))
-            view[: len(data)] = data
-            return len(data)
-        return self._response.readinto(view)
-
-    def read_all(self, limit: int) -> bytes:
-        """The whole body. Raises `TooLarge` beyond `limit` bytes, `ConnectionError` when it ends early."""
-        if (self.length or 0) > limit:
-            raise TooLarge(f"more than {limit} bytes")
-        body, buffer = bytearray(), memoryview(bytearray(_BUFFER))
-        while True:
-            count = self.readinto(buffer)
-            body += buffer[:count]
-            if len(body) > limit:
-                raise TooLarge(f"more than {limit} bytes")
-            if count == 0:
-                break
-        if self.length:
-            raise ConnectionError("the connection was closed in the middle of the answer")
-        return bytes(body)
-
-    def is_at_end(self) -> bool:
-        """Whether nothing follows; waits for the end of an answer that has no length."""
-        if self._response.isclosed() or self.length == 0:
-            return True
-        if self._connection:
-            self._connection.expect_end()
-        return self.readinto(memoryview(bytearray(1))) == 0
-
-    def close(self) -> None:
-        """Without reading on, unless little is left: then the connection can be used again."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        reusable = self._response.isclosed() and not self._response.will_close
-        self._response.close()
-        if reusable:
-            self._release(connection)
-        else:
-            connection.close()
-
-    def discard(self) -> None:
-        """Read a short rest of the body, so that the connection can be used again, and close."""
-        try:
-            if self.length is not None and self.length <= _DISCARDABLE:
-                self.read_all(_DISCARDABLE)
-        finally:
-            self.close()
 
 
 def connect(

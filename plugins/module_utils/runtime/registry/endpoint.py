@@ -21,12 +21,13 @@ import typing as t
 from ..errors import CoracleError, InvalidInput, RegistryError
 from ..oci.reference import DOCKER_HUB
 from .auth import Authorizer
-from .connection import Response, Stalled
+from .connection import Stalled
 from .credentials import Found, find_credentials
 from .failures import Interrupted, error_details, explained, raise_for_status
 from .options import RegistryOptions
 from .origins import Origin, Url, parse_host
 from .patience import Patience
+from .response import Response
 from .transport import Transport
 
 if t.TYPE_CHECKING:

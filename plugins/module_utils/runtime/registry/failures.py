@@ -16,12 +16,12 @@ import typing as t
 
 from ..errors import AuthenticationError, CoracleError, IntegrityError, NotFound, RegistryError
 from ..oci.strict_json import parse_json_object
-from .connection import Refused, Stalled, TooLarge, Unreachable, Untrusted
+from .connection import Refused, Stalled, Unreachable, Untrusted
+from .response import Response, TooLarge
 
 if t.TYPE_CHECKING:
     import ssl
 
-    from .connection import Response
 
 MAX_ERROR_BODY = 1 << 20
 _TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)

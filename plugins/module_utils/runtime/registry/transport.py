@@ -18,10 +18,11 @@ import typing as t
 from ..errors import RegistryError
 from . import connection as connections
 from .addresses import may_lead_to
-from .connection import Connection, Response
+from .connection import Connection
 from .options import RegistryOptions
 from .origins import IPAddress, Origin, Url, may_redirect
 from .proxies import proxy_for
+from .response import Response
 from .tls import tls_context
 
 if t.TYPE_CHECKING:

@@ -20,7 +20,6 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry im
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.connection import (
     Refused,
     Stalled,
-    TooLarge,
     Unreachable,
     Untrusted,
 )
@@ -28,6 +27,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.fa
     Interrupted,
     explained,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.response import TooLarge
 
 
 def tls_error(reason: str) -> ssl.SSLError:
