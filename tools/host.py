@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import typing as t
 
 import packages
 from environments import ROOT, NoInterpreter, controller_environment
@@ -23,10 +24,13 @@ mount -t overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" overla
 """
 
 
-def prepare_host() -> str:
-    """Bring this machine into the state that the tests need. Returns why that failed, or an empty string."""
-    listed = (ROOT / "tests" / "packages.txt").read_text().split()
-    return obstacle() or packages.install(listed) or _apply_role()
+def prepare_host(lists: t.Iterable[str]) -> str:
+    """Bring this machine into the state that the tests need, with the packages that the files in `lists` name.
+
+    Returns why that failed, or an empty string.
+    """
+    wanted = [name for path in lists for name in (ROOT / path).read_text().split()]
+    return obstacle() or packages.install(wanted) or _apply_role()
 
 
 def obstacle() -> str:
