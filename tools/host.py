@@ -25,7 +25,7 @@ mount -t overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" overla
 
 
 def prepare_host(lists: t.Iterable[str]) -> str:
-    """Bring this machine into the state that the tests need, with the packages that the files in `lists` name.
+    """Bring this machine into the state that the tests need; the files in `lists` name its packages.
 
     Returns why that failed, or an empty string.
     """
