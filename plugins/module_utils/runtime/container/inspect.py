@@ -27,7 +27,7 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
     yet.
     """
     try:
-        whole: Effective | None = effective(record.config, record.image, record.id)
+        whole: Effective | None = effective(record.config, record.image, record.id, record.volumes_from)
     except CoracleError:
         whole = None  # only of a container that is yet to be made: its image is not here
     directory = paths.container(record.id) if record.id else ""

@@ -119,7 +119,7 @@ def _stay_up(engine: Engine, new: ContainerRecord) -> None:
     if run is None or run.init is None or wait_until_gone(run.init, PROBATION):
         code = wait_container(engine, new.name)
         if code != 0 or new.config.restart_policy in ("always", "unless-stopped"):
-            raise RuntimeFailure(f"it ended at once, with status {code}", status=code)
+            raise RuntimeFailure(f"the new container ended at once, with status {code}", status=code)
 
 
 def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> None:

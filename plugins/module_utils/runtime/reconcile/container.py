@@ -308,7 +308,7 @@ class _Sketch:
     # Steps, each with what it will have made true
 
     def _pull(self, image: ResolvedImage) -> None:
-        from .image import PullImage
+        from .image_steps import PullImage
 
         self._add(
             PullImage(image.reference, self.asked.platform, self.request.registry, image.reason), self.now
@@ -333,7 +333,9 @@ class _Sketch:
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
         step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
-        self._add(step, Outlook(self._record_to_come(image), Status("running" if run else "created")))
+        record = self._record_to_come(image)
+        record.volumes_from = old.record.volumes_from or old.record.id
+        self._add(step, Outlook(record, Status("running" if run else "created")))
 
     def _record_to_come(self, image: ResolvedImage) -> ContainerRecord:
         """Of an image that is yet to be pulled, only the name is known."""

@@ -14,6 +14,7 @@ from ..errors import CoracleError, NotFound, collecting
 from .steps import Step
 
 if t.TYPE_CHECKING:
+    from ..agent import main as _shipped_with_us  # noqa: F401 - what a started container leaves on the host
     from ..container.config import ContainerConfig
     from ..container.records import ContainerRecord, Replaces
     from ..content.images import ImageRecord

@@ -1,0 +1,128 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tasks on localhost through a real ansible-playbook, as users run them, on an engine of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+from ansible_collections.coracle.engine.plugins.module_utils.module.container_options import (
+    CONTROL,
+    DESCRIPTION,
+    read_description,
+    read_request,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.module.container_results import container_result
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_container import (
+    remove_container,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container import (
+    Sight,
+    plan_container,
+)
+
+REPOSITORY = pathlib.Path(__file__).parents[3]
+TARGET_PYTHON = "/usr/bin/python3"
+
+Task = t.Mapping[str, t.Any]
+Result = dict[str, t.Any]
+
+
+class Target:
+    """localhost with an engine of its own; `image` is the name of an image in the registry at `registry`."""
+
+    def __init__(self, paths: Paths, work: pathlib.Path, image: str, registry: str) -> None:
+        self.paths = paths
+        self.work = work
+        self.image = image
+        self.registry = registry
+
+    def run(self, *tasks: Task) -> list[Result]:
+        """The results of the tasks of one play, in order; those that failed have `failed`."""
+        recorded = self.work / "results.json"
+        recorded.unlink(missing_ok=True)
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": TARGET_PYTHON},
+            "tasks": [{**task, "ignore_errors": True} for task in tasks],
+        }
+        playbook = self.work / "play.yml"
+        playbook.write_text(json.dumps([play]))
+        done = subprocess.run(
+            [
+                str(pathlib.Path(sys.executable).parent / "ansible-playbook"),
+                "-i",
+                "localhost,",
+                str(playbook),
+            ],
+            cwd=REPOSITORY,
+            env=self._environment(recorded),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        results = (
+            [json.loads(line) for line in recorded.read_text().splitlines()] if recorded.exists() else []
+        )
+        assert len(results) == len(tasks), done.stdout + done.stderr
+        return results
+
+    def make(self, state: str = "started", **options: t.Any) -> Result:
+        """What a container task would do and return, without Ansible around it: for the scenery of a test."""
+        specification = {**CONTROL.options, **DESCRIPTION.options}
+        defaults = {name: option.get("default") for name, option in specification.items()}
+        params = {**defaults, "name": "web", "image": self.image, "state": state, **options}
+        with Engine(self.paths) as engine:
+            planned = plan_container(Sight(engine), read_description(params), read_request(params, None))
+            return container_result(engine, planned, planned.plan.execute(engine), False)
+
+    def remove(self, name: str = "web") -> None:
+        with Engine(self.paths) as engine:
+            remove_container(engine, name, volumes=True)
+
+    def container(self, check: bool = False, diff: bool = False, **options: t.Any) -> Task:
+        defaults = {"name": "web", "insecure_registries": [self.registry]}
+        return self._task("coracle.engine.container", check, diff, {**defaults, **options})
+
+    def info(self, check: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.container_info", check, False, options)
+
+    def one(self, **options: t.Any) -> Result:
+        """The result of one container task that succeeds."""
+        [result] = self.run(self.container(**options))
+        assert not result.get("failed"), result
+        return result
+
+    def fails(self, **options: t.Any) -> str:
+        """The message of one container task that fails."""
+        [result] = self.run(self.container(**options))
+        assert result.get("failed"), result
+        return str(result["msg"])
+
+    def _task(self, module: str, check: bool, diff: bool, options: Task) -> Task:
+        roots = {"root": self.paths.root, "run_root": self.paths.run_root}
+        return {module: {**options, **roots}, "check_mode": check, "diff": diff}
+
+    def _environment(self, recorded: pathlib.Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_CALLBACK_PLUGINS": str(pathlib.Path(__file__).parent / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record_results",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_DEPRECATION_WARNINGS": "false",
+            "RECORD_RESULTS": str(recorded),
+        }

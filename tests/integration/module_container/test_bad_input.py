@@ -1,0 +1,69 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What cannot be understood changes nothing and is told in one sentence: object, cause, remedy."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
+
+BAD: dict[str, dict[str, t.Any]] = {
+    "memory: 'lots' is not a size": {"memory": "lots"},
+    "memory: '1m' is too little": {"memory": "1m"},
+    "memory_swap limits memory and swap together and needs memory": {"memory_swap": "1g"},
+    "stop_signal: 'SIGFOO' is not a signal": {"stop_signal": "SIGFOO"},
+    "kill_signal: '99' is not a signal": {"kill_signal": "99", "force_kill": True, "state": "stopped"},
+    "kill_signal needs force_kill: true": {"kill_signal": "9", "state": "stopped"},
+    "user: 'a:b:c' is not a user": {"user": "a:b:c"},
+    "name: 'no name' is not a container name": {"name": "no name"},
+    "name: '' is not a container name": {"name": ""},
+    "image name 'UPPER'": {"image": "UPPER"},
+    "env: the value of A is a bool, not a string": {"env": {"A": True}},
+    "volumes: './relative:/x'": {"volumes": ["./relative:/x"]},
+    "volumes: '/a:/b:nonsense' has the unknown mode 'nonsense'": {"volumes": ["/a:/b:nonsense"]},
+    "capabilities: 'CAP_NOTHING' is not a capability": {"capabilities": ["CAP_NOTHING"]},
+    "restart_policy: 'sometimes' is not a restart policy": {"restart_policy": "sometimes"},
+    "auto_remove removes what the restart policy always would start again": {
+        "auto_remove": True,
+        "restart_policy": "always",
+    },
+    "cpus and cpu_quota set the same limit": {"cpus": 1, "cpu_quota": 50000},
+    "ulimits: 'nofile' is not a limit": {"ulimits": ["nofile"]},
+    "paused: true needs state: started": {"paused": True, "state": "stopped"},
+    "cleanup: true needs detach: false": {"cleanup": True},
+    "recreate: true needs image": {"recreate": True, "image": None},
+    "container web does not exist (give image to have it created)": {"image": None},
+    "env_file": {"env_file": "/no/such/file"},
+    "value of state must be one of": {"state": "running"},
+    "Unsupported parameters for": {"memroy": "1g"},
+}
+
+
+def test_bad_input_changes_nothing(bare_target: Target) -> None:
+    tasks = [bare_target.container(**{"image": bare_target.image, **options}) for options in BAD.values()]
+    for expected, result in zip(BAD, bare_target.run(*tasks)):
+        assert result.get("failed"), expected
+        assert expected in result["msg"], result["msg"]
+        assert "\n" not in result["msg"]
+    assert not os.path.exists(bare_target.paths.root)
+    assert not os.path.exists(bare_target.paths.run_root)
+
+
+def test_an_unprepared_host_is_told_what_it_lacks(target: Target) -> None:
+    failed, info = target.run(target.container(image=target.image, runtime="no-such-runtime"), target.info())
+    assert "no-such-runtime" in failed["msg"]
+    assert "coracle.engine.host" in failed["msg"]
+    assert info["containers"] == []
+
+
+def test_an_unexpected_error_is_a_sentence_and_a_traceback(target: Target) -> None:
+    """A state file that is a directory is nothing that anybody has thought of."""
+    os.rename(target.paths.database, target.paths.database + ".kept")
+    os.mkdir(target.paths.database)
+    [failed] = target.run(target.info())
+    os.rmdir(target.paths.database)
+    os.rename(target.paths.database + ".kept", target.paths.database)
+    assert failed["failed"] is True
+    assert "state.db" in failed["msg"]

@@ -1,0 +1,125 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Differences: seen, told with their reasons, and made away with, without breaking what works."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import typing as t
+
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Result, Target
+from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import (
+    QUICK,
+    check_do_again,
+    status,
+)
+
+
+def pid(result: Result) -> int:
+    return int(result["container"]["State"]["Pid"])
+
+
+def test_a_difference_is_a_replacement_with_its_reason(target: Target) -> None:
+    first = target.make(memory="64m", **QUICK)
+    planned, done = check_do_again(target, image=target.image, memory="96m", **QUICK)
+    assert done["actions"] == ["recreate container web: memory is 64m, should be 96m"]
+    assert done["differences"] == planned["differences"]
+    assert [difference["field"] for difference in done["differences"]] == ["memory"]
+    assert done["container"]["Id"] != first["container"]["Id"]
+    assert done["container"]["HostConfig"]["Memory"] == 96 * 1024**2
+    assert status(done) == "running"
+    assert not os.path.exists(f"/proc/{pid(first)}")
+
+    planned, undone = check_do_again(target, image=target.image, **QUICK)
+    assert undone["actions"] == ["recreate container web: memory is 96m, should be not set"]
+    target.remove()
+
+
+def test_diff_and_results_never_show_values_of_the_environment(target: Target) -> None:
+    one, other = {"PLAIN": "hunter2", "OLD": "hunter3"}, {"PLAIN": "hunter4", "NEW": "hunter5"}
+    _first, changed, same, _gone = target.run(
+        target.container(image=target.image, env=one, labels={"tier": "a"}, **QUICK),
+        target.container(image=target.image, env=other, labels={"tier": "b"}, diff=True, **QUICK),
+        target.container(image=target.image, env=other, labels={"tier": "b"}, diff=True, **QUICK),
+        target.container(state="absent"),
+    )
+    assert changed["diff"]["before"] == {
+        "env": {"PLAIN": "(hidden)", "OLD": "(hidden)"},
+        "labels": {"tier": "a"},
+        "exists": True,
+        "running": True,
+        "paused": False,
+    }
+    assert changed["diff"]["after"]["env"] == {"PLAIN": "(hidden, changed)", "NEW": "(hidden)"}
+    shown = json.dumps([changed["actions"], changed["differences"], changed["diff"]])
+    assert "hunter" not in shown
+    assert "PLAIN=hunter4" in changed["container"]["Config"]["Env"]
+    assert same["diff"]["before"] == same["diff"]["after"]
+
+
+def test_another_image(target: Target) -> None:
+    second = target.image.replace(":1", ":2")
+    target.make(**QUICK)
+    planned, done = check_do_again(target, image=second, **QUICK)
+    assert done["actions"][1].startswith("recreate container web: image is")
+    assert planned["container"]["Config"]["Image"] == done["container"]["Config"]["Image"] == second
+    assert os.path.exists(f"/proc/{pid(done)}/root/second")
+    target.remove()
+
+
+def test_what_only_the_record_holds_changes_without_a_restart(target: Target) -> None:
+    first = target.make(**QUICK)
+    _planned, done = check_do_again(
+        target, image=target.image, restart_policy="always", labels={"a": "b"}, **{**QUICK, "stop_timeout": 2}
+    )
+    assert pid(done) == pid(first)
+    assert done["container"]["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    assert done["container"]["Config"]["StopTimeout"] == 2
+    _planned, done = check_do_again(target, restart_policy="no")
+    assert pid(done) == pid(first)
+    target.remove()
+
+
+def test_without_an_image_nothing_is_replaced(target: Target) -> None:
+    first = target.make(memory="64m", env={"A": "1"}, **QUICK)
+    refused, same, checked, again = target.run(
+        target.container(memory="96m", state="stopped"),
+        target.container(memory="65536k"),
+        target.container(user="root", check=True),
+        target.container(image=target.image, memory="64m", env={"A": "1"}, **QUICK),
+    )
+    assert "memory is 64m, should be 96m: that needs a new container (give image" in refused["msg"]
+    assert same["changed"] is False
+    assert "user is not set, should be root: that needs a new container" in checked["msg"]
+    assert (again["changed"], pid(again)) == (False, pid(first))
+    target.remove()
+
+
+def test_volumes_go_on_to_the_new_container(target: Target, tmp_path: pathlib.Path) -> None:
+    declared: dict[str, t.Any] = {
+        "image": target.image,
+        "volumes": [f"{tmp_path}:/host:ro", "data:/data", "/nameless"],
+        **QUICK,
+    }
+    first = target.make(**declared)
+    for place in ("data", "nameless"):
+        pathlib.Path(f"/proc/{pid(first)}/root/{place}/written").write_text(place)
+    assert not os.access(f"/proc/{pid(first)}/root/host/x", os.W_OK)
+    second = target.one(**{**declared, "memory": "64m"})
+    assert second["container"]["Id"] != first["container"]["Id"]
+    assert second["container"]["Mounts"] == first["container"]["Mounts"]
+    for place in ("data", "nameless"):
+        assert pathlib.Path(f"/proc/{pid(second)}/root/{place}/written").read_text() == place
+    target.remove()
+
+
+def test_a_stopped_container_is_replaced_without_running(target: Target) -> None:
+    target.make(state="stopped", **QUICK)
+    _planned, done = check_do_again(target, image=target.image, state="stopped", tty=True, **QUICK)
+    assert (done["actions"], status(done)) == (
+        ["recreate container web: tty is false, should be true"],
+        "created",
+    )
+    target.remove()

@@ -1,0 +1,155 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A replacement that goes wrong or is killed in the middle: the old container runs, and nothing else is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import typing as t
+
+import pytest
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import (
+    find_container,
+    list_containers,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import select_image
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations import replace_container
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
+from ansible_collections.coracle.engine.tests.integration.module_container.test_changes import pid
+from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import QUICK, status
+
+
+def only_web(target: Target) -> bool:
+    with Engine(target.paths) as engine:
+        return [record.name for record in list_containers(engine.records, hidden=True)] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ({"command": ["/no/such/program"]}, "no/such/program"),
+        (
+            {
+                "volumes": ["/no/such/directory/on/the/host/x:/x"],
+                "read_only": True,
+                "user": "nobody-of-that-name",
+            },
+            "nobody-of-that-name",
+        ),
+        ({"working_dir": "/etc/passwd"}, "/etc/passwd"),
+        ({"runtime": "/no/such/runtime"}, "/no/such/runtime"),
+    ],
+    ids=["program", "user", "directory", "runtime"],
+)
+def test_what_cannot_be_prepared_never_stops_the_old_one(
+    target: Target, broken: dict[str, t.Any], problem: str
+) -> None:
+    first = target.make(**QUICK)
+    failed, info, _gone = target.run(
+        target.container(image=target.image, **{**QUICK, **broken}),
+        target.info(name="web"),
+        target.container(state="absent"),
+    )
+    assert failed["failed"] is True
+    assert problem in failed["msg"]
+    assert failed["msg"].startswith("replace container web: prepare the new container: ")
+    assert "the old container runs" in failed["msg"]
+    assert (pid(info), info["container"]["Id"]) == (pid(first), first["container"]["Id"])
+
+
+def test_what_ends_at_once_gives_way_to_the_old_one(target: Target) -> None:
+    first = target.make(**QUICK)
+    failed, info, again = target.run(
+        target.container(image=target.image, command=["sh", "-c", "echo no database; exit 7"]),
+        target.info(name="web"),
+        target.container(image=target.image, **QUICK),
+    )
+    assert failed["msg"] == (
+        "replace container web: the new container ended at once, with status 7; "
+        "the old container runs again; the last lines of the new one: no database"
+    )
+    assert (status(info), info["container"]["Id"]) == ("running", first["container"]["Id"])
+    assert again["changed"] is False
+    assert only_web(target)
+    target.remove()
+
+
+def test_a_new_container_that_does_not_start_goes_again(target: Target) -> None:
+    failed, info = target.run(
+        target.container(image=target.image, command=["/no/such/program"], volumes=["/nameless"]),
+        target.info(),
+    )
+    assert "/no/such/program" in failed["msg"]
+    assert info["containers"] == []
+
+
+KILLED_BEFORE = ("prepare_container", "stop_container", "release_container", "_stay_up", "_switch", "_finish")
+
+
+@pytest.mark.parametrize("moment", KILLED_BEFORE)
+def test_killed_in_the_middle_and_repaired_by_the_next_task(target: Target, moment: str) -> None:
+    first = target.make(**QUICK)
+    replace_and_die_before(target, moment)
+    switched = moment == "_finish"
+
+    declared = {"image": target.image, "tty": switched, **QUICK}
+    planned, done, again = target.run(
+        target.container(check=True, **declared), target.container(**declared), target.container()
+    )
+    assert planned["actions"] == done["actions"], (planned, done)
+    assert done["actions"][0].startswith("repair container web: ")
+    assert len(done["actions"]) == 1
+    assert status(done) == status(again) == "running"
+    assert (done["container"]["Id"] == first["container"]["Id"]) is not switched
+    assert again["changed"] is False
+    assert only_web(target)
+    target.remove()
+
+
+def replace_and_die_before(target: Target, moment: str) -> None:
+    """In a child process: replace web by one with a terminal; be killed right before the step `moment`."""
+    child = os.fork()
+    if child == 0:
+        try:
+            setattr(
+                replace_container, moment, lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
+            )
+            with Engine(target.paths) as engine:
+                old = find_container(engine.records, "web")
+                image = select_image(engine.records.read(), old.image_id)
+                old.config.tty = True
+                replace_container.replace_container(
+                    engine, "web", old.config, image, old.image_name, run=True, timeout=1
+                )
+        finally:
+            os._exit(1)
+    _pid, ended = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(ended)
+
+
+def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
+    first = target.make(**QUICK)
+    with Engine(target.paths) as engine:
+        record = find_container(engine.records, "web")
+    os.kill(record.state.run.conmon.pid, signal.SIGKILL)
+    info, planned, done, again = target.run(
+        target.info(name="web"),
+        target.container(check=True),
+        target.container(),
+        target.container(),
+    )
+    assert "conmon was killed" in info["container"]["State"]["Error"]
+    assert (
+        planned["actions"]
+        == done["actions"]
+        == [
+            "repair container web: its conmon was killed",
+            "start container web: it is exited",
+        ]
+    )
+    assert pid(done) != pid(first)
+    assert again["changed"] is False
+    target.remove()
