@@ -14,7 +14,7 @@ import typing as t
 
 from .values import parse_integer, parse_size, parse_text, parse_texts, refuse
 
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
+_VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _VOLUME_SYNTAX = "write source:target[:modes]; source is an absolute path or the name of a volume"
 _TMPFS_SYNTAX = "write for example /run:size=64m,mode=0755,exec; mode is octal, uid and gid are numbers"
 _DEVICE_SYNTAX = "write /dev/host[:/dev/container][:rwm]"
@@ -102,7 +102,7 @@ def _source(value: t.Any, text: str, option: str) -> tuple[str, str]:
         return "bind", parse_path(text, option)
     if text.startswith((".", "~")):
         raise refuse(value, option, "has a relative source", "write the absolute path on the host")
-    if not _VOLUME_NAME.fullmatch(text):
+    if not re.fullmatch(_VOLUME_NAME, text, re.ASCII):
         raise refuse(value, option, "has a source that is neither a path nor a volume name", _VOLUME_SYNTAX)
     return "volume", text
 

@@ -21,7 +21,7 @@ CAPABILITIES = (
 """In the kernel's order: the index is the bit (include/uapi/linux/capability.h)."""
 
 _OPTIONS = "no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=, systempaths=unconfined"
-_PROFILE = re.compile(r"[A-Za-z0-9_.+:/-]{1,255}", re.ASCII)
+_PROFILE = r"[A-Za-z0-9_.+:/-]{1,255}"
 
 
 def parse_capabilities(value: t.Any, option: str) -> list[str]:
@@ -103,7 +103,7 @@ def _single(text: str, key: str, argument: str, option: str) -> str:
         return argument
     if key == "seccomp" and argument.startswith("/"):
         return parse_path(argument, option)
-    if key == "apparmor" and _PROFILE.fullmatch(argument):
+    if key == "apparmor" and re.fullmatch(_PROFILE, argument, re.ASCII):
         return argument
     if key == "seccomp":
         raise refuse(

@@ -18,15 +18,16 @@ import typing as t
 
 from ..errors import InvalidInput
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtpe])i?)?b?", re.IGNORECASE | re.ASCII)
+# Patterns are compiled when they are first used: a task uses few of them.
+_SIZE = r"(\d+(?:\.\d+)?)\s*(?:([kmgtpe])i?)?b?"
 _SIZE_UNITS = " kmgtpe"
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)", re.ASCII)
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+"
+_DURATION_PART = r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)"
 _DURATION_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
-_HOST_LABEL = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?", re.ASCII)
-_ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@$-]*", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
+_HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_ACCOUNT = r"[A-Za-z0-9_.][A-Za-z0-9_.@$-]*"
+_CONTROL = r"[\x00-\x1f\x7f]"
 
 _RT_FIRST, _RT_LAST = 34, 64  # SIGRTMIN and SIGRTMAX as glibc and Docker count them
 _RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
@@ -50,7 +51,7 @@ def refuse(value: t.Any, option: str, problem: str, hint: str = "") -> InvalidIn
 
 
 def has_control_characters(text: str) -> bool:
-    return _CONTROL.search(text) is not None
+    return re.search(_CONTROL, text) is not None
 
 
 def parse_text(value: t.Any, option: str) -> str:
@@ -76,7 +77,9 @@ def parse_integer(value: t.Any, option: str, lowest: int, highest: int = 2**63 -
 
 def parse_size(value: t.Any, option: str) -> int:
     """Bytes from `67108864`, `64m`, `64MiB`, `1.5 GB`; units are powers of 1024, as for Docker."""
-    match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
+    match = (
+        None if isinstance(value, bool) else re.fullmatch(_SIZE, str(value).strip(), re.ASCII | re.IGNORECASE)
+    )
     if match is None:
         raise refuse(value, option, "is not a size", 'write a number of bytes, or for example "64m" or "1g"')
     number, unit = match.groups()
@@ -114,9 +117,9 @@ def parse_duration(value: t.Any, option: str) -> int:
     text = str(value).strip()
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) and not isinstance(value, bool):
         text += "s"
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(_DURATION, text, re.ASCII):
         raise refuse(value, option, "is not a duration", 'write for example "30s", "1m30s" or "500ms"')
-    parts = _DURATION_PART.findall(text)
+    parts = re.findall(_DURATION_PART, text, re.ASCII)
     total = sum(
         int(float(number) * _DURATION_UNITS[unit]) if "." in number else int(number) * _DURATION_UNITS[unit]
         for number, unit in parts
@@ -278,7 +281,7 @@ def parse_restart_retries(value: t.Any, option: str) -> int | None:
 
 def parse_container_name(value: t.Any, option: str) -> str:
     text = parse_text(value, option)
-    if not _NAME.fullmatch(text):
+    if not re.fullmatch(_NAME, text, re.ASCII):
         raise refuse(
             value,
             option,
@@ -291,7 +294,7 @@ def parse_container_name(value: t.Any, option: str) -> str:
 def parse_hostname(value: t.Any, option: str) -> str:
     """A host name of RFC 1123, at most 64 characters (the kernel's bound)."""
     text = parse_text(value, option)
-    if len(text) > 64 or not all(_HOST_LABEL.fullmatch(label) for label in text.split(".")):
+    if len(text) > 64 or not all(re.fullmatch(_HOST_LABEL, label, re.ASCII) for label in text.split(".")):
         raise refuse(
             value,
             option,
@@ -320,7 +323,7 @@ def _account(text: str, value: t.Any, option: str) -> str:
         if len(text) > 20 or int(text) > LARGEST_ID:
             raise refuse(value, option, f"is not an id between 0 and {LARGEST_ID}")
         return str(int(text))
-    if not _ACCOUNT.fullmatch(text) or len(text) > 256:
+    if not re.fullmatch(_ACCOUNT, text, re.ASCII) or len(text) > 256:
         raise refuse(value, option, "is not the name of a user or group")
     return text
 
@@ -335,7 +338,7 @@ def parse_network_mode(value: t.Any, option: str) -> str:
 def parse_runtime(value: t.Any, option: str) -> str:
     """A program name (`crun`, `runc`) or an absolute path."""
     text = parse_text(value, option)
-    if not (_NAME.fullmatch(text) or (text.startswith("/") and ".." not in text.split("/"))):
+    if not (re.fullmatch(_NAME, text, re.ASCII) or (text.startswith("/") and ".." not in text.split("/"))):
         raise refuse(value, option, "is not a runtime", "write crun, runc or an absolute path")
     return text
 
