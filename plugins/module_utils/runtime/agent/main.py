@@ -64,9 +64,11 @@ def _stay_whole() -> None:
 
 
 def _exited(engine: Engine, container_id: str, nonce: str) -> None:
+    from ..operations.clear_idle_host import clear_idle_host_later
     from ..operations.handle_exit import handle_exit
 
     handle_exit(engine, container_id, nonce)
+    clear_idle_host_later(engine)
 
 
 def _restore(engine: Engine) -> None:

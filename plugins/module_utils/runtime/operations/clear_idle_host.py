@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ..errors import CleanupFailed
@@ -12,6 +13,9 @@ from ..linux import cgroups
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
+
+_CONMON_TIMEOUT = 10.0  # seconds; it only has to see that the exit handler has ended
+_PAUSE = 0.01
 
 
 def clear_idle_host(engine: Engine) -> None:
@@ -30,6 +34,22 @@ def clear_idle_host(engine: Engine) -> None:
             cgroups.remove(group)
         except CleanupFailed:
             return
+
+
+def clear_idle_host_later(engine: Engine) -> None:
+    """The same for the exit handler: conmon waits for it, and both sit in the group that has to go."""
+    if not is_idle(engine):
+        return
+    if os.fork():
+        return
+    try:
+        cgroups.leave(os.getpid())
+        deadline = time.monotonic() + _CONMON_TIMEOUT
+        while cgroups.processes(engine.paths.cgroup_parent) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        clear_idle_host(engine)
+    finally:
+        os._exit(0)
 
 
 def is_idle(engine: Engine) -> bool:

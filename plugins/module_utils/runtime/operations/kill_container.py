@@ -11,10 +11,10 @@ from ..container.effective import stop_signal
 from ..container.oci_runtime import find_runtime
 from ..container.status import cgroup_of, living_processes
 from ..container.values import parse_signal, signal_number
-from ..errors import Conflict, doing
+from ..errors import Conflict
 from ..linux import cgroups
 from ..linux.processes import signal_process
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .settle_run import run_is_prepared, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 def kill_container(engine: Engine, name: str, signal: str = "SIGKILL") -> ContainerRecord:
     """Returns at once. SIGKILL and the stop signal mean "stop": no policy starts the container again."""
     number = signal_number(parse_signal(signal, "signal"))
-    with doing(f"kill container {name}"), locked_container(engine, name) as record:
+    with acting(engine, "kill", name) as found, locked_container(engine, found.id) as record:
         settle_run(engine, record)
         init = living_processes(engine.paths, record).init
         if init is None or run_is_prepared(engine, record):

@@ -8,13 +8,25 @@ import contextlib
 import typing as t
 
 from ..container.records import ContainerRecord, find_container, save_state
-from ..errors import NotFound
+from ..errors import NotFound, doing
 from ..linux.locks import lock
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
 LOCK_TIMEOUT = 60.0  # seconds; whoever holds the lock of a container works, and never waits for its program
+
+
+@contextlib.contextmanager
+def acting(engine: Engine, verb: str, name: str, more: str = "") -> t.Iterator[ContainerRecord]:
+    """Errors in the block begin with `<verb> container <its name><more>`; `name` is an exact name or a full
+    id.
+
+    The record is as it was found, without the lock. NotFound if there is none.
+    """
+    found = find_container(engine.database, name)
+    with doing(f"{verb} container {found.name if found else name}{more}"):
+        yield found or _missing(name)
 
 
 @contextlib.contextmanager

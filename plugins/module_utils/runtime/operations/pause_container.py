@@ -8,9 +8,9 @@ import typing as t
 
 from ..container.oci_runtime import find_runtime
 from ..container.status import cgroup_of, living_processes
-from ..errors import Conflict, doing
+from ..errors import Conflict
 from ..linux import cgroups
-from .locked_container import locked_container
+from .locked_container import acting, locked_container
 from .settle_run import run_is_prepared, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
@@ -20,18 +20,18 @@ if t.TYPE_CHECKING:
 
 def pause_container(engine: Engine, name: str) -> ContainerRecord:
     """Fine if it is paused already; Conflict if it does not run."""
-    with doing(f"pause container {name}"):
-        return _freeze(engine, name, frozen=True)
+    with acting(engine, "pause", name) as found:
+        return _freeze(engine, found.id, frozen=True)
 
 
 def resume_container(engine: Engine, name: str) -> ContainerRecord:
     """Fine if it is not paused; Conflict if it does not run."""
-    with doing(f"resume container {name}"):
-        return _freeze(engine, name, frozen=False)
+    with acting(engine, "resume", name) as found:
+        return _freeze(engine, found.id, frozen=False)
 
 
-def _freeze(engine: Engine, name: str, *, frozen: bool) -> ContainerRecord:
-    with locked_container(engine, name) as record:
+def _freeze(engine: Engine, container_id: str, *, frozen: bool) -> ContainerRecord:
+    with locked_container(engine, container_id) as record:
         settle_run(engine, record)
         if living_processes(engine.paths, record).init is None or run_is_prepared(engine, record):
             raise Conflict("it is not running")

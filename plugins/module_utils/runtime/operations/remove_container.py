@@ -16,13 +16,13 @@ import typing as t
 from ..container import log_segments
 from ..container.records import REMOVING, ContainerRecord, delete_container
 from ..container.status import living_processes
-from ..errors import Conflict, doing
+from ..errors import Conflict
 from ..linux.locks import forget_lock
 from ..linux.processes import wait_until_gone
 from ..linux.trees import move_to_trash, remove_tree
 from ..volume.records import containers_using, remove_volume, volumes_of
 from .clear_idle_host import clear_idle_host
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .settle_run import clear_run
 from .stop_container import cancel_restart
 
@@ -38,8 +38,8 @@ def remove_container(engine: Engine, name: str, *, force: bool = True, volumes: 
 
     NotFound if there is none.
     """
-    with doing(f"remove container {name}"):
-        with locked_container(engine, name) as record:
+    with acting(engine, "remove", name) as found:
+        with locked_container(engine, found.id) as record:
             if not force and living_processes(engine.paths, record).init:
                 raise Conflict("it is running", "stop it first")
             trashed = remove(engine, record, volumes=volumes or bool(record.config.auto_remove))

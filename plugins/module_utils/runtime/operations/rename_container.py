@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ..container.records import find_container_in, save_name
-from ..errors import Conflict, doing
-from .locked_container import locked_container
+from ..errors import Conflict
+from .locked_container import acting, locked_container
 
 if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
@@ -19,7 +19,8 @@ if t.TYPE_CHECKING:
 
 def rename_container(engine: Engine, name: str, new_name: str) -> ContainerRecord:
     """Fine if it has that name; Conflict if another container has."""
-    with doing(f"rename container {name} to {new_name}"), locked_container(engine, name) as record:
+    phrase = acting(engine, "rename", name, f" to {new_name}")
+    with phrase as found, locked_container(engine, found.id) as record:
         with engine.database.transaction() as transaction:
             other = find_container_in(transaction, new_name)
             if other is not None and other.id != record.id:

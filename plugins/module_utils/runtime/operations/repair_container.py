@@ -1,17 +1,19 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Put a container in order that a killed task or a killed conmon has left: finish its removal, or end its
-run.
-"""
+"""Put right what a crash, a killed conmon or a killed exit handler has left of a container."""
 
 from __future__ import annotations
 
+import os
 import typing as t
 
-from ..container.records import REMOVING
-from ..errors import NotFound, doing
+from ..container.records import REMOVING, ContainerRecord
+from ..container.status import is_restarting
+from ..errors import NotFound
+from ..linux.processes import identity
 from ..linux.trees import remove_tree
-from .locked_container import locked_container
+from .handle_exit import is_shutting_down, restart_now
+from .locked_container import acting, locked_container
 from .remove_container import remove
 from .settle_run import settle_run
 
@@ -19,16 +21,35 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 
-def repair_container(engine: Engine, name: str) -> None:
-    """Nothing to do for one that is in order, or gone by now."""
-    trashed: list[str] = []
+def repair_container(engine: Engine, name: str) -> ContainerRecord | None:
+    """The record, at rest or running under a conmon of its own; None if there is no container (any more).
+
+    A removal that was begun is finished. A container that lost its conmon is ended (nobody would see its exit
+    code), and what its restart policy says is done at once: the time since has been pause enough.
+    """
     try:
-        with doing(f"repair container {name}"), locked_container(engine, name) as record:
-            if record.state.phase == REMOVING:
-                trashed = remove(engine, record, volumes=bool(record.config.auto_remove))
-            else:
-                settle_run(engine, record)
+        with acting(engine, "repair", name) as found:
+            return _repair(engine, found.id)
     except NotFound:
-        return
+        return None
+
+
+def _repair(engine: Engine, container_id: str) -> ContainerRecord | None:
+    with locked_container(engine, container_id) as record:
+        if record.state.phase != REMOVING:
+            settle_run(engine, record, identity(os.getpid()))
+            if _is_ours_to_restart(engine, record):
+                restart_now(engine, record)
+            return record
+        trashed = remove(engine, record)
     for tree in trashed:
         remove_tree(tree)
+    return None
+
+
+def _is_ours_to_restart(engine: Engine, record: ContainerRecord) -> bool:
+    """A restart that we have just decided, or one that nobody waits to carry out."""
+    restart = record.state.restart
+    if restart is None or record.state.run is not None or is_shutting_down(engine):
+        return False
+    return restart.process.pid == os.getpid() or not is_restarting(record)

@@ -10,9 +10,9 @@ import typing as t
 from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
 from ..container.status import started_file
-from ..errors import Conflict, doing
+from ..errors import Conflict
 from ..linux.processes import identity, now
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .prepare_container import prepare
 from .settle_run import abandon_run, run_is_prepared, runtime_of, settle_run
 
@@ -26,7 +26,7 @@ def start_container(engine: Engine, name: str, *, awaited: bool = False) -> Cont
 
     `awaited`: this process wants exit code and output, so an automatic removal is left to it while it lives.
     """
-    with doing(f"start container {name}"), locked_container(engine, name) as record:
+    with acting(engine, "start", name) as found, locked_container(engine, found.id) as record:
         settle_run(engine, record)
         if record.state.run is None:
             forget_restarts(record)
@@ -39,7 +39,7 @@ def start_container(engine: Engine, name: str, *, awaited: bool = False) -> Cont
 
 def release_container(engine: Engine, name: str) -> ContainerRecord:
     """The second half of a start: let a prepared container's program go."""
-    with doing(f"start container {name}"), locked_container(engine, name) as record:
+    with acting(engine, "start", name) as found, locked_container(engine, found.id) as record:
         settle_run(engine, record)
         if not run_is_prepared(engine, record):
             raise Conflict("it is not prepared any more", "run the task again")

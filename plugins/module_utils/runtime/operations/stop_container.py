@@ -17,10 +17,10 @@ from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
 from ..container.status import Processes, cgroup_of, living_processes
 from ..container.values import parse_signal, signal_number
-from ..errors import NotFound, RuntimeFailure, doing
+from ..errors import NotFound, RuntimeFailure
 from ..linux import cgroups
 from ..linux.processes import signal_process, wait_until_gone
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .settle_run import clear_run, run_is_prepared, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
@@ -37,8 +37,8 @@ def stop_container(
 
     `signal` and `timeout` (seconds, 0: kill at once) replace the container's own.
     """
-    with doing(f"stop container {name}"):
-        return end_run(engine, name, signal=signal, timeout=timeout, by_user=True)
+    with acting(engine, "stop", name) as found:
+        return end_run(engine, found.id, signal=signal, timeout=timeout, by_user=True)
 
 
 def end_run(

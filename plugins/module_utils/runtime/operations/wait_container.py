@@ -10,9 +10,9 @@ import typing as t
 
 from ..container.records import find_container
 from ..container.status import living_processes, observe
-from ..errors import NotFound, TimedOut, doing
+from ..errors import NotFound, TimedOut
 from ..linux.processes import identity, wait_until_gone
-from .locked_container import locked_container, save
+from .locked_container import acting, locked_container, save
 from .settle_run import settle_run
 
 if t.TYPE_CHECKING:
@@ -28,8 +28,8 @@ def wait_container(engine: Engine, name: str, timeout: float | None = None) -> i
     A container that removes itself is kept for us: whoever waited removes it when code and output are read.
     """
     deadline = time.monotonic() + (_EVER if timeout is None else timeout)
-    with doing(f"wait for container {name}"):
-        container_id = _announce(engine, name)
+    with acting(engine, "wait for", name) as found:
+        container_id = _announce(engine, found.id)
         while True:
             record = find_container(engine.records, container_id)
             if record is None:
