@@ -13,7 +13,7 @@ options:
     description:
       - User name for the registry that the image name contains.
       - Credentials are sent to that registry and to a token server on its domain, and to nobody else.
-      - Without it, credentials are looked for in O(auth_file), or where Docker, Podman and Skopeo keep theirs.
+      - Without it, credentials come from O(auth_file), or from where Docker, Podman and Skopeo keep theirs.
     type: str
   password:
     description: Password or access token that goes with O(username).
@@ -49,8 +49,8 @@ options:
     default: {}
   insecure_registries:
     description:
-      - Registries (C(host[:port])) that may be spoken to over plain HTTP, or over HTTPS without a check of the
-        certificate.
+      - Registries (C(host[:port])) that may be spoken to over plain HTTP, or over HTTPS without a check of
+        the certificate.
       - With C(http://) in front, only plain HTTP is tried.
       - Registries on a loopback address need not be listed.
     type: list
@@ -58,7 +58,7 @@ options:
     default: []
   token_servers:
     description:
-      - Token servers (C(host[:port])) that may see the credentials although the registry is on another domain.
+      - Token servers (C(host[:port])) that may see the credentials although the registry has another domain.
     type: list
     elements: str
     default: []

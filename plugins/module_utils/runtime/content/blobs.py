@@ -174,7 +174,7 @@ class Ingest:
             self.position += len(piece)
             yield piece
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         """Append. IntegrityError once there are more bytes than were announced."""
         if self.position + len(piece) > self.size:
             raise IntegrityError(

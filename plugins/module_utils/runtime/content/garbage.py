@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..oci.digest import hex_of
 from .blobs import BlobStore
 from .images import list_images
 
@@ -25,13 +26,17 @@ class Needed(t.NamedTuple):
 
 
 def mark(rows: Reader) -> Needed:
-    """StateError if any record cannot be read: what it needs is unknown, so nothing may be removed."""
+    """StateError if any record cannot be read: what it needs is unknown, so nothing may be removed.
+
+    A layer is needed even where the image mounts another directory in its stead: it is what the next pull looks for.
+    """
     blobs: set[str] = set()
     directories: set[str] = set()
     for image in list_images(rows):
         blobs.update((image.id, image.manifest_digest))
         blobs.update(layer.digest for layer in image.layers)
         directories.update(image.mounted_directories)
+        directories.update(hex_of(layer.diff_id) for layer in image.layers)
     return Needed(frozenset(blobs), frozenset(directories))
 
 

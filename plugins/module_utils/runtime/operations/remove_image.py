@@ -1,0 +1,107 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Removing a name, and with the last name the image.
+
+A record is never deleted while a container refers to it: the check and the deletion are one transaction, and
+so are the check and the insertion in create_container. So layers in use never become garbage
+(content/garbage.py).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..content.images import (
+    delete_image,
+    delete_name,
+    full_id,
+    names_for,
+    names_of,
+    users_of,
+)
+from ..errors import Conflict, doing
+from ..oci.reference import Reference
+from .collect_garbage import collect_garbage
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..state.database import Reader
+
+
+class Removal(t.NamedTuple):
+    """What removing would do: the `names` that go, and the image (its id), unless it stays."""
+
+    names: tuple[str, ...]
+    image_id: str | None
+
+
+class Removed(t.NamedTuple):
+    """What went, and the bytes that this freed. `postponed`: they are freed later, because a pull is under
+    way.
+    """
+
+    names: tuple[str, ...]
+    image_id: str | None
+    freed: int
+    postponed: bool
+
+
+def plan_removal(rows: Reader, wanted: Reference | str, force: bool = False) -> Removal:
+    """What has to go so that `wanted`, a reference or an image id, is gone. Nothing, if it is not there.
+
+    Conflict when containers use the image and this is its last name, or when it is asked for by id and has
+    names in several repositories. With `force` all names go, and an image that containers use stays without a
+    name.
+    """
+    image_id, going = _meant(rows, wanted)
+    if image_id is None:
+        return Removal((), None)
+    names = [name.name for name in names_of(rows, image_id)]
+    users = list(users_of(rows, image_id).values())
+    if set(names) - set(going):
+        return Removal(tuple(going), None)
+    if users and not force:
+        raise Conflict(
+            f"image {wanted} is used by {_listed('container', users)}",
+            "remove the containers first, or only its names with force: true",
+            containers=users,
+        )
+    repositories = {name.repository_name for name in names_of(rows, image_id)}
+    if isinstance(wanted, str) and len(repositories) > 1 and not force:
+        raise Conflict(
+            f"image {wanted} has names in several repositories: {', '.join(names)}",
+            "remove it by these names, or all at once with force: true",
+            names=names,
+        )
+    return Removal(tuple(going), None if users else image_id)
+
+
+def remove_image(engine: Engine, wanted: Reference | str, force: bool = False) -> Removed:
+    """Do what plan_removal says, and collect what nobody refers to any more."""
+    with doing(f"remove image {wanted}"):
+        with engine.database.transaction() as transaction:
+            removal = plan_removal(transaction, wanted, force)
+            for name in removal.names:
+                delete_name(transaction, name)
+            if removal.image_id:
+                delete_image(transaction, removal.image_id)
+        if removal.image_id is None:
+            return Removed(*removal, freed=0, postponed=False)
+        freed = collect_garbage(engine)
+    return Removed(*removal, freed=freed or 0, postponed=freed is None)
+
+
+def _meant(rows: Reader, wanted: Reference | str) -> tuple[str | None, list[str]]:
+    """(image id, names that go). The record is not read: a damaged one can be removed as well."""
+    if isinstance(wanted, str):
+        row = rows.one("SELECT id FROM images WHERE id = ?", (full_id(wanted),))
+        return (row[0], [name.name for name in names_of(rows, row[0])]) if row else (None, [])
+    names = names_for(rows, wanted)
+    return (names[0].image_id, [name.name for name in names]) if names else (None, [])
+
+
+def _listed(kind: str, names: t.Sequence[str]) -> str:
+    """`container web`, `containers api and web`"""
+    if len(names) == 1:
+        return f"{kind} {names[0]}"
+    return f"{kind}s {', '.join(names[:-1])} and {names[-1]}"
