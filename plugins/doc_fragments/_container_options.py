@@ -107,8 +107,8 @@ options:
         which is made when it does not exist.
       - A target alone is a volume without a name, as are the volumes that the image declares. A container
         that is replaced hands them on to the new one. With O(state=absent) they stay on the target.
-      - 'Modes are a comma-separated list of: V(ro) or V(rw); V(nocopy) (do not fill an empty volume with
-        what the image has there); V(z) and V(Z) (SELinux label); V(noexec), V(nosuid), V(nodev); V(rslave),
+      - 'Modes are a comma-separated list of: V(ro) or V(rw); V(z), V(Z) and V(nocopy) (accepted without
+        effect - SELinux labels are not set, and volumes are not filled with what the image has there); V(noexec), V(nosuid), V(nodev); V(rslave),
         V(rshared), V(rprivate), V(slave), V(shared), V(private).'
     type: list
     elements: str
@@ -167,6 +167,7 @@ options:
   pids_limit:
     description:
       - Limit for processes and threads in the container. V(-1) and V(0) mean no limit.
+      - The default is V(2048).
     type: int
   ulimits:
     description:

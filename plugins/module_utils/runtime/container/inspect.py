@@ -155,7 +155,7 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "CpuQuota": config.cpu_quota or 0,
         "CpusetCpus": config.cpuset_cpus or "",
         "CpusetMems": config.cpuset_mems or "",
-        "PidsLimit": config.pids_limit,
+        "PidsLimit": 2048 if config.pids_limit is None else config.pids_limit,
         "Ulimits": [
             {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]}
             for limit in config.ulimits or ()

@@ -76,7 +76,7 @@ FIELDS = (
     Field("cpu_shares", "parse_cpu_shares"),
     Field("cpuset_cpus", "parse_cpuset"),
     Field("cpuset_mems", "parse_cpuset"),
-    Field("pids_limit", "parse_pids_limit", default=-1),
+    Field("pids_limit", "parse_pids_limit", default=2048),
     Field("ulimits", "parse_ulimits", SET, default=[]),
     Field("oom_score_adj", "parse_oom_score_adj", default=0),
     Field("capabilities", "security.parse_capabilities", SET, default=[]),

@@ -110,8 +110,7 @@ def test_options_compare_by_value(option: str) -> None:
 def test_what_is_no_longer_asked_is_a_difference(option: str) -> None:
     then = described({option: VALUES[option][0]})
     found = differences(then, ContainerConfig())
-    is_default = getattr(then, option) in (-1,) and option == "pids_limit"
-    assert [difference.field for difference in found][:1] == ([] if is_default else [option])
+    assert [difference.field for difference in found][:1] == [option]
 
 
 @pytest.mark.parametrize("option", VALUES)
@@ -134,7 +133,7 @@ def test_a_default_that_is_written_out_is_no_difference() -> None:
         "memory_swap": "0",
         "cpus": 0,
         "cpu_shares": 0,
-        "pids_limit": -1,
+        "pids_limit": 2048,
         "oom_score_adj": 0,
         "cap_drop": [],
         "privileged": False,
@@ -148,11 +147,17 @@ def test_a_default_that_is_written_out_is_no_difference() -> None:
 
 
 def test_defaults_are_those_that_run() -> None:
-    from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import effective
+    from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import (
+        effective,
+        spec_mounts,
+        spec_resources,
+    )
 
     defaults = {field.name: field.default for field in FIELDS}
     assert defaults["stop_timeout"] == effective.DEFAULT_STOP_TIMEOUT
     assert defaults["network_mode"] == effective.DEFAULT_NETWORK_MODE
+    assert defaults["pids_limit"] == spec_resources.DEFAULT_PIDS_LIMIT
+    assert defaults["shm_size"] == spec_mounts.DEFAULT_SHM_SIZE
 
 
 def test_only_rows_that_are_asked_about() -> None:
