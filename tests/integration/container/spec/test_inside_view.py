@@ -11,6 +11,7 @@ import pathlib
 import platform
 import shutil
 import stat
+import typing as t
 
 import pytest
 
@@ -37,8 +38,8 @@ def probing(bundle: Bundle, probe: pathlib.Path) -> Bundle:
     return bundle
 
 
-def answers(probing: Bundle, what: str, runtime: str, **options: object) -> dict[str, str]:
-    ran = probing.run(ContainerConfig(command=["/bin/probe", what], **options), None, runtime)  # type: ignore[arg-type]
+def answers(probing: Bundle, what: str, runtime: str, **options: t.Any) -> dict[str, str]:
+    ran = probing.run(ContainerConfig(command=["/bin/probe", what], **options), None, runtime)
     assert (ran.code, ran.errors) == (0, "")
     return dict(line.split() for line in ran.lines)
 
