@@ -21,7 +21,7 @@ def container_result(
 ) -> dict[str, t.Any]:
     """`facts` are those of the steps; a one-shot container that failed makes the task fail."""
     result = result_of(planned.plan, before=_summary(planned.before), after=_summary(planned.after), **facts)
-    result["warnings"] = planned.warnings
+    result["warnings"] = [*planned.warnings, *facts.get("warnings", ())]
     if "container" not in facts and planned.after is not None:
         result["container"] = _as_seen(engine, planned.after, check_mode or not planned.plan.changed)
     if facts.get("status"):

@@ -27,7 +27,9 @@ from .differences import LIVE, RECREATE, Difference, describe_all
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
+    from ..content.images import ImageRecord
     from ..engine import Engine
+    from ..oci.reference import Reference
     from ..operations.resolve_image import ResolvedImage
     from .container_steps import Ending, ImageChoice
 
@@ -95,6 +97,14 @@ class Sight:
         return resolve_image(
             self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
         )
+
+    def damaged_image(self, image_id: str) -> ImageRecord | None:
+        """The image, if layers of it are lost: a container of it cannot be started."""
+        from ..content.images import find_image
+        from ..operations.repair_image import damaged_layers
+
+        image = find_image(self.engine.records, image_id)
+        return image if image and damaged_layers(self.engine, image) else None
 
 
 def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Planned:
@@ -310,9 +320,8 @@ class _Sketch:
     def _pull(self, image: ResolvedImage) -> None:
         from .image_steps import PullImage
 
-        self._add(
-            PullImage(image.reference, self.asked.platform, self.request.registry, image.reason), self.now
-        )
+        reference = t.cast("Reference", image.reference)
+        self._add(PullImage(reference, self.asked.platform, self.request.registry, image.reason), self.now)
 
     def _create(self, image: ResolvedImage) -> None:
         from .container_steps import CreateContainer
@@ -334,6 +343,8 @@ class _Sketch:
         choice = _choice(image, self.image_name)
         step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
         record = self._record_to_come(image)
+        if run:
+            self._make_image_whole(record)
         record.volumes_from = old.record.volumes_from or old.record.id
         self._add(step, Outlook(record, Status("running" if run else "created")))
 
@@ -359,15 +370,26 @@ class _Sketch:
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
         self._add(step, old._replace(record=record))
 
+    def _make_image_whole(self, record: ContainerRecord) -> None:
+        """Before a start; an image that is yet to be pulled will be."""
+        damaged = self.sight.damaged_image(record.image_id) if record.image_id else None
+        if damaged is not None:
+            from .image_steps import RepairImage
+
+            reason = "layers of it are lost or damaged"
+            self._add(RepairImage(record.image_name, damaged, self.request.registry, reason), self.now)
+
     def _start(self, found: Outlook) -> None:
         from .container_steps import StartContainer
 
+        self._make_image_whole(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
         self._add(step, found._replace(status=Status("running")))
 
     def _restart(self, found: Outlook) -> None:
         from .container_steps import RestartContainer
 
+        self._make_image_whole(found.record)
         step = RestartContainer(self.name, self._ending())
         self._add(step, found._replace(status=Status("running")))
 
@@ -380,6 +402,8 @@ class _Sketch:
     def _run_to_end(self, found: Outlook) -> None:
         from .container_steps import RemoveContainer, RunContainer
 
+        if not found.running:
+            self._make_image_whole(found.record)
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))
         if self.request.cleanup or found.record.config.auto_remove:

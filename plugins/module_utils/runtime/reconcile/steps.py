@@ -43,10 +43,13 @@ class Plan(t.NamedTuple):
         return [step.describe() for step in self.steps]
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:
-        """Run the steps in order and return their facts, merged. The first error ends it; what is done
-        stays.
+        """Run the steps in order and return their facts, merged (`warnings` one after the other).
+
+        The first error ends it; what is done stays.
         """
         facts: dict[str, t.Any] = {}
+        warnings: list[str] = []
         for step in self.steps:
             facts.update(step.execute(engine) or {})
-        return facts
+            warnings += facts.pop("warnings", ())
+        return {**facts, "warnings": warnings}
