@@ -107,9 +107,11 @@ options:
         which is made when it does not exist.
       - A target alone is a volume without a name, as are the volumes that the image declares. A container
         that is replaced hands them on to the new one. With O(state=absent) they stay on the target.
-      - 'Modes are a comma-separated list of: V(ro) or V(rw); V(z), V(Z) and V(nocopy) (accepted without
-        effect - SELinux labels are not set, and volumes are not filled with what the image has there); V(noexec), V(nosuid), V(nodev); V(rslave),
-        V(rshared), V(rprivate), V(slave), V(shared), V(private).'
+      - 'Modes are a comma-separated list of: V(ro) or V(rw); V(noexec), V(nosuid), V(nodev); V(rslave),
+        V(rshared), V(rprivate), V(slave), V(shared), V(private); V(bind) (without what is mounted below
+        the source).'
+      - The modes V(z), V(Z) and V(nocopy) are accepted and change nothing. SELinux labels are not set, and
+        volumes are not filled with what the image has at the target.
     type: list
     elements: str
   tmpfs:
