@@ -275,6 +275,18 @@ IMAGES: dict[str, list[bytes]] = {
             file("before-1970", mtime=b"\xff" * 11 + b"\xf0"),
         )
     ],
+    "whiteouts in what is no directory any more": [
+        archive(directory("a"), file("a/x"), directory("b"), file("b/x"), directory("c"), file("c/x")),
+        archive(
+            file("a"),
+            whiteout("a/x"),
+            whiteout("b/x"),
+            file("b"),
+            opaque("b"),
+            symbolic_link("c", "a"),
+            whiteout("c/x"),
+        ),
+    ],
     "no end of archive": [archive(directory("a"), file("a/b", b"x"), end=b"")],
     "rubbish after the end": [archive(file("a", b"x")) + b"rubbish" * 1000],
     "nothing": [archive(), archive(end=b""), archive(file("x"))],

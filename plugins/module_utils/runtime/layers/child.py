@@ -61,7 +61,7 @@ def serve(channel: socket.socket, parent: int) -> None:
     while True:
         message, pipes, _flags, _address = socket.recv_fds(channel, REQUEST_LIMIT, 2)
         if not message:
-            return
+            break
         _reap()
         with _closing(pipes):
             server = os.getpid()
@@ -71,6 +71,7 @@ def serve(channel: socket.socket, parent: int) -> None:
             pidfd = syscalls.pidfd_open(pid)
         with _closing([pidfd]):
             socket.send_fds(channel, [b"1"], [pidfd])
+    _reap()
 
 
 def _belong_to(parent: int) -> None:
@@ -143,7 +144,8 @@ def _explained(error: BaseException) -> dict[str, t.Any]:
         error = errors.IntegrityError("the layer needs more memory than is allowed")
     if isinstance(error, CoracleError):
         facts = {name: value for name, value in error.facts.items() if isinstance(value, (str, int))}
-        return {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "facts": facts}
+        kind = next(one.__name__ for one in type(error).__mro__ if one.__module__ == errors.__name__)
+        return {"kind": kind, "message": error.message, "hint": error.hint, "facts": facts}
     return {"kind": "CoracleError", "message": f"{type(error).__name__}: {error}", "hint": "", "facts": {}}
 
 

@@ -36,6 +36,10 @@ _STEPS_PER_ENTRY = 32
 _BATCH = 1000
 
 
+class NotDirectory(IntegrityError):
+    """A path goes through something that is neither a directory nor a link to one."""
+
+
 class Directory:
     """An open directory. `path` has no symbolic links in it. `gid` is what new names get from a set-group-ID
     directory.
@@ -127,8 +131,11 @@ class Tree:
         return directory
 
     def existing_directory(self, path: bytes) -> Directory | None:
-        """The directory that `path` leads to; None where it does not exist in this tree."""
-        return self._walk(path, make=False) if path else self.root
+        """The directory that `path` leads to; None where there is none in this tree."""
+        try:
+            return self._walk(path, make=False) if path else self.root
+        except NotDirectory:
+            return None
 
     def look(self, directory: Directory, name: bytes) -> os.stat_result | None:
         try:
@@ -210,7 +217,7 @@ class Tree:
         if is_whiteout(found):
             return None
         if not stat.S_ISLNK(found.st_mode):
-            raise IntegrityError(f"{shown(at.child(name))} is used as a directory but is not one")
+            raise NotDirectory(f"{shown(at.child(name))} is used as a directory but is not one")
         return os.readlink(name, dir_fd=at.fd)
 
     def _opened(self, fd: int, path: bytes, sealed: bool) -> Directory:

@@ -17,7 +17,7 @@ import typing as t
 
 from ..errors import IntegrityError
 from .headers import shown
-from .tree import Directory, Tree, is_whiteout
+from .tree import Directory, NotDirectory, Tree, is_whiteout
 
 PREFIX = b".wh."
 _OPAQUE = b".wh..wh..opq"
@@ -71,7 +71,10 @@ class OverlayWhiteouts:
         pass
 
     def hide(self, parent: bytes, name: bytes | None) -> None:
-        directory = self._tree.directory(parent)
+        try:
+            directory = self._tree.directory(parent)
+        except NotDirectory:  # which hides everything already; umoci writes such whiteouts
+            return
         if directory.sealed:
             return
         if name is None:
