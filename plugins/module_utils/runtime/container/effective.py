@@ -17,12 +17,14 @@ import typing as t
 from ..errors import IntegrityError, InvalidInput
 from ..oci.image_config import ImageConfig
 from .config import ContainerConfig
+from .mount_values import is_too_long
 from .values import has_control_characters, parse_signal, parse_user, signal_number
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_NETWORK_MODE = "none"
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_STOP_TIMEOUT = 10
+_MOST_VOLUMES = 100  # every VOLUME of an image is a directory on the host
 
 
 class VolumeMount(t.NamedTuple):
@@ -118,7 +120,7 @@ def stop_signal(config: ContainerConfig, image: ImageConfig) -> int:
 
 def _image_path(text: str, field: str) -> str:
     """An absolute path without `..`: `/a/../../etc` is `/etc` of the container."""
-    if not text.startswith("/") or has_control_characters(text):
+    if not text.startswith("/") or has_control_characters(text) or is_too_long(text):
         raise _refuse(field, text, "is not an absolute path")
     path = posixpath.normpath("/" + text.lstrip("/"))
     if path == "/proc" or path.startswith("/proc/"):
@@ -130,6 +132,10 @@ def _volumes(config: ContainerConfig, image: ImageConfig, container_id: str) -> 
     """What was asked, and an anonymous volume for every other `VOLUME` of the image."""
     volumes = [_asked_volume(volume, container_id) for volume in config.volumes or ()]
     taken = {volume.target for volume in volumes}.union(config.tmpfs or ())
+    if len(image.volumes) > _MOST_VOLUMES:
+        raise IntegrityError(
+            f"image: it declares {len(image.volumes)} volumes", "use an image that is made well"
+        )
     for target in sorted({_image_path(path, "Volumes") for path in image.volumes}):
         if target == "/":
             raise _refuse("Volumes", target, "would cover the whole container")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import InvalidInput
-from .values import has_control_characters, refuse
+from .values import cannot_be_passed, has_control_characters, refuse
 
 
 def parse_env(value: t.Any, option: str) -> dict[str, str]:
@@ -22,8 +22,10 @@ def parse_env(value: t.Any, option: str) -> dict[str, str]:
                 f'quote it, for example {name}: "..."',
                 option=option,
             )
-        if "\0" in content:
-            raise InvalidInput(f"{option}: the value of {name} contains a NUL byte", option=option)
+        if cannot_be_passed(content):
+            raise InvalidInput(
+                f"{option}: the value of {name} contains a NUL byte or is not UTF-8", option=option
+            )
     return {name: value[name] for name in sorted(value)}
 
 
@@ -68,5 +70,9 @@ def parse_labels(value: t.Any, option: str) -> dict[str, str]:
         if isinstance(content, bool) or not isinstance(content, (str, int)):
             problem = f"{option}: the value of {name} is a {type(content).__name__}, not a string"
             raise InvalidInput(problem, "quote it", option=option)
+        if cannot_be_passed(str(content)):
+            raise InvalidInput(
+                f"{option}: the value of {name} contains a NUL byte or is not UTF-8", option=option
+            )
         labels[name] = str(content)
     return labels

@@ -41,7 +41,14 @@ def parse_path(value: t.Any, option: str) -> str:
         raise refuse(value, option, "is not an absolute path")
     if ".." in text.split("/"):
         raise refuse(value, option, 'contains ".."', "write the path without it")
+    if is_too_long(text):
+        raise refuse(value, option, "is too long for a path")
     return posixpath.normpath("/" + text.lstrip("/"))
+
+
+def is_too_long(path: str) -> bool:
+    """Beyond PATH_MAX, or a name in it beyond NAME_MAX."""
+    return len(path.encode()) > 4095 or any(len(name.encode()) > 255 for name in path.split("/"))
 
 
 def parse_working_dir(value: t.Any, option: str) -> str:

@@ -27,7 +27,8 @@ _LARGEST_PROFILE = 1024**2
 
 AF_NETLINK, AF_ALG, AF_VSOCK = 16, 38, 40
 _NETLINK_AUDIT = 9
-_NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+_NAMESPACE_FLAGS = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
+"""CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET."""
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)  # LINUX, LINUX32, both with UNAME26, and asking
 
 _ARCHITECTURES = {
@@ -90,9 +91,13 @@ def _clone_rules(may_make_namespaces: bool, machine: Machine) -> list[dict[str, 
     """clone3 has its flags behind a pointer: it must look missing, so that programs use clone."""
     if may_make_namespaces:
         return [_rule(["clone", "clone3"])]
-    flags = 1 if machine.name == "s390x" else 0
-    no_namespaces = {"index": flags, "value": _NAMESPACE_FLAGS, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
-    return [_rule(["clone"], no_namespaces)]
+    index = 1 if machine.name == "s390x" else 0
+
+    def flags(mask: int, value: int) -> dict[str, t.Any]:
+        return {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+
+    refused = [_rule(["clone"], errno.EPERM, flags(flag, flag)) for flag in _NAMESPACE_FLAGS]
+    return [_rule(["clone"], flags(sum(_NAMESPACE_FLAGS), 0)), *refused]
 
 
 def _socket_rules(may_audit: bool) -> list[dict[str, t.Any]]:

@@ -27,7 +27,8 @@ _DURATION_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _ACCOUNT = r"[A-Za-z0-9_.][A-Za-z0-9_.@$-]*"
-_CONTROL = r"[\x00-\x1f\x7f]"
+_CONTROL = r"[\x00-\x1f\x7f\ud800-\udfff]"  # with half characters, which no JSON document can hold
+_UNWRITABLE = r"[\x00\ud800-\udfff]"
 
 _RT_FIRST, _RT_LAST = 34, 64  # SIGRTMIN and SIGRTMAX as glibc and Docker count them
 _RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
@@ -52,6 +53,11 @@ def refuse(value: t.Any, option: str, problem: str, hint: str = "") -> InvalidIn
 
 def has_control_characters(text: str) -> bool:
     return re.search(_CONTROL, text) is not None
+
+
+def cannot_be_passed(text: str) -> bool:
+    """Has it a NUL, which ends every argument, or what is no character at all?"""
+    return re.search(_UNWRITABLE, text) is not None
 
 
 def parse_text(value: t.Any, option: str) -> str:
@@ -380,6 +386,6 @@ def parse_arguments(value: t.Any, option: str) -> list[str]:
     for item in value:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
             raise refuse(item, option, f"is a {type(item).__name__}, not text", "quote it")
-        if "\0" in str(item):
-            raise refuse(item, option, "contains a NUL byte")
+        if cannot_be_passed(str(item)):
+            raise refuse(item, option, "contains a NUL byte or is not UTF-8")
     return [str(item) for item in value]

@@ -55,7 +55,8 @@ def test_refusals_look_like_what_programs_expect(probing: Bundle, runtime: str) 
     found = answers(probing, "forbidden", runtime)
     expected = {
         "af_alg": "EAFNOSUPPORT", "af_vsock": "EAFNOSUPPORT", "audit_socket": "EINVAL", "clone3": "ENOSYS",
-        "keyctl": "EPERM", "unshare_user": "EPERM", "mount": "EPERM", "io_uring_setup": "EPERM",
+        "keyctl": "EPERM", "unshare_user": "EPERM", "clone_user": "EPERM", "mount": "EPERM",
+        "io_uring_setup": "EPERM",
         "bpf": "EPERM",
         "mknod_disk": "EPERM", "open_fuse_node": "EPERM", "read_keys": "ENODATA",
         "write_core_pattern": "EROFS",

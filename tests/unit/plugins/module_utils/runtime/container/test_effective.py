@@ -101,7 +101,17 @@ def test_working_directory(image: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["app", "../x", "/a\n", "/proc/self/fd/7", "/x/../proc/self/fd/9/..", "//proc"]
+    "image",
+    [
+        "app",
+        "../x",
+        "/a\n",
+        "/proc/self/fd/7",
+        "/x/../proc/self/fd/9/..",
+        "//proc",
+        "/" + "a" * 256,
+        "/ab" * 1400,
+    ],
 )
 def test_working_directories_that_are_refused(image: str) -> None:
     with pytest.raises(IntegrityError, match=r"^image: WorkingDir"):
@@ -165,6 +175,12 @@ def test_names_of_anonymous_volumes() -> None:
     assert len({name("a", "/data"), name("b", "/data"), name("a", "/data2")}) == 3
     assert name("b", "/data", volumes_from="a") == name("a", "/data")
     assert len(name("a", "/data")) == 64
+
+
+def test_more_volumes_than_anybody_needs() -> None:
+    assert len(what_runs(volumes=[f"/{number}" for number in range(100)]).volumes) == 100
+    with pytest.raises(IntegrityError, match=r"^image: it declares 101 volumes"):
+        what_runs(volumes=[f"/{number}" for number in range(101)])
 
 
 @pytest.mark.parametrize("path", ["/", "/..", "data", "", "/proc", "/proc/x", "/x\ny", "../../etc"])

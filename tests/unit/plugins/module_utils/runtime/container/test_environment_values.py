@@ -28,6 +28,13 @@ def test_env_values_must_be_strings(value: t.Any) -> None:
     assert error.value.hint == 'quote it, for example DEBUG: "..."'
 
 
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", "x\udc80"])
+def test_values_that_no_program_can_get(value: str) -> None:
+    for parse in (parse_env, parse_labels):
+        with pytest.raises(InvalidInput, match=r"the value of A contains a NUL byte or is not UTF-8$"):
+            parse({"A": value}, "env")
+
+
 @pytest.mark.parametrize("name", ["", "A=B", "A\n", "\0", 5, None])
 def test_env_names(name: t.Any) -> None:
     with pytest.raises(InvalidInput, match=r"^env: .* is not the name of an environment variable"):

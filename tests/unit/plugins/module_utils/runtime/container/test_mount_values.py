@@ -78,6 +78,9 @@ def test_volumes_are_sorted_by_target_and_named_once() -> None:
         ("/srv:/a:nocopy", "which a bind cannot have"),
         ("data:/a:rshared", "which a volume cannot have"),
         ("/srv:/a\n", "control characters"),
+        ("/srv\udc80:/a", "control characters"),
+        ("/srv:/" + "a" * 256, "too long"),
+        ("/srv:" + "/ab" * 1400, "too long"),
     ],
 )
 def test_volumes_that_are_refused(text: str, problem: str) -> None:

@@ -128,11 +128,11 @@ REFUSED: list[tuple[t.Callable[[t.Any, str], t.Any], list[t.Any]]] = [
         values.parse_ulimits,
         [["nofile"], ["files=1"], ["nofile=2:1"], ["nofile=-1:5"], ["nofile=x"], "nofile=1", [1]],
     ),
-    (values.parse_command, ["echo 'x", {"a": 1}, [True], [None], ["a\0"], 7]),
+    (values.parse_command, ["echo 'x", {"a": 1}, [True], [None], ["a\0"], ["\ud800"], 7]),
     (values.parse_network_mode, ["bridge", "", "container:x", "hosts"]),
     (values.parse_runtime, ["", "../crun", "/opt/../crun", "crun -v", "./crun"]),
     (values.parse_boolean, ["yes", 1, None]),
-    (values.parse_texts, ["a", None, ["a\x1b"], [["a"]]]),
+    (values.parse_texts, ["a", None, ["a\x1b"], [["a"]], ["\udc80"]]),
 ]
 
 
