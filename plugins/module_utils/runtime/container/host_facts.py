@@ -11,11 +11,10 @@ import re
 import typing as t
 
 from ..errors import HostNotReady
-from ..linux.cgroups import available_controllers, layout
+from ..linux.cgroups import CgroupLayout, available_controllers, layout
 from .capabilities import capabilities_from_mask
 from .seccomp import Machine
 
-_MEMORY_SWAP_V1 = "memory.memsw.limit_in_bytes"
 _INIT_PROGRAMS = (
     "/usr/libexec/podman/catatonit",
     "/usr/lib/podman/catatonit",
@@ -47,17 +46,25 @@ class HostFacts(t.NamedTuple):
 
 def read_host_facts() -> HostFacts:
     control_groups = layout()
-    memory = control_groups.controllers.get("memory", "")
     bounding = _bounding_capabilities()
     return HostFacts(
         machine=Machine(platform.machine(), _kernel_version(platform.release())),
         cgroup_mode=control_groups.mode,
         controllers=available_controllers(control_groups),
-        limits_swap=control_groups.mode == "v2" or os.path.exists(os.path.join(memory, _MEMORY_SWAP_V1)),
+        limits_swap=_counts_swap(control_groups),
         bounding=bounding,
         largest_limits=_largest_limits("SYS_RESOURCE" in bounding),
         side_channels=tuple(sorted(glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"))),
     )
+
+
+def _counts_swap(control_groups: CgroupLayout) -> bool:
+    """Does the kernel limit swap per group? On v2 the top has no limits: any group below it tells."""
+    top = control_groups.controllers.get("memory", "")
+    if top != control_groups.unified:
+        return os.path.exists(os.path.join(top, "memory.memsw.limit_in_bytes"))
+    groups = [os.path.dirname(path) for path in glob.iglob(os.path.join(glob.escape(top), "*", "memory.max"))]
+    return all(os.path.exists(os.path.join(group, "memory.swap.max")) for group in groups)
 
 
 def _kernel_version(release: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.s
     CAPABILITIES,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import HostNotReady
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.cgroups import CgroupLayout
 
 
 def test_this_host() -> None:
@@ -28,6 +29,27 @@ def test_this_host() -> None:
 )
 def test_kernel_versions(release: str, version: tuple[int, int]) -> None:
     assert host_facts._kernel_version(release) == version
+
+
+@pytest.mark.parametrize(
+    ("files", "unified", "counts"),
+    [
+        (["memory.memsw.limit_in_bytes"], None, True),
+        (["memory.limit_in_bytes"], None, False),
+        ([], "same", True),
+        (["a.slice/memory.max", "a.slice/memory.swap.max", "b.slice/cgroup.procs"], "same", True),
+        (["a.slice/memory.max"], "same", False),
+    ],
+)
+def test_swap_that_is_counted(
+    tmp_path: pathlib.Path, files: list[str], unified: str | None, counts: bool
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    top = str(tmp_path)
+    layout = CgroupLayout("v2" if unified else "v1", {"memory": top}, top if unified else None, (top,))
+    assert host_facts._counts_swap(layout) is counts
 
 
 def program(path: pathlib.Path, kinds: list[int], order: str = "<") -> str:
