@@ -1,0 +1,52 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Operations for trials: functions of an engine and JSON values that driver.py can call in another process.
+
+Small ones on what everything stands on; those that the engine offers as operations have a line each.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files import (
+    make_private_directory,
+    write_atomically,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.trees import remove_tree
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume.records import (
+    ensure_volume,
+    remove_volume,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+
+
+def write_file(engine: Engine, name: str, text: str) -> None:
+    make_private_directory(engine.paths.root)
+    write_atomically(os.path.join(engine.paths.root, name), text.encode())
+
+
+def add_pairs(engine: Engine, count: int) -> None:
+    """`count` transactions of two rows each."""
+    for number in range(count):
+        with engine.database.transaction() as transaction:
+            for half in "ab":
+                transaction.execute(
+                    "INSERT OR REPLACE INTO volumes (name, record, created) VALUES (?, '{}', '')",
+                    (f"pair-{number}-{half}",),
+                )
+
+
+def make_volume(engine: Engine, name: str) -> None:
+    with engine.database.transaction() as transaction:
+        ensure_volume(transaction, engine.paths, name)
+
+
+def drop_volume(engine: Engine, name: str) -> None:
+    with engine.database.transaction() as transaction:
+        trashed = remove_volume(transaction, engine.paths, name)
+    if trashed:
+        remove_tree(trashed)
