@@ -13,6 +13,7 @@ import os
 import typing as t
 
 from ..errors import CoracleError
+from ..oci.reference import familiar_name
 from ..paths import Paths
 from .effective import Effective, VolumeMount, effective
 from .records import ContainerRecord
@@ -101,7 +102,7 @@ def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any
         "StdinOnce": False,
         "Env": [f"{name}={value}" for name, value in _environment(record, whole).items()],
         "Cmd": config.command or ([] if config.entrypoint else list(image.cmd)),
-        "Image": record.image_name,
+        "Image": familiar_name(record.image_name),
         "Volumes": {path: {} for path in image.volumes} or None,
         "WorkingDir": whole.working_dir if whole else config.working_dir or "",
         "Entrypoint": list(image.entrypoint) or None if config.entrypoint is None else config.entrypoint,

@@ -86,6 +86,11 @@ def is_image_id(text: str) -> bool:
     return is_digest(text) or is_digest("sha256:" + text)
 
 
+def familiar_name(name: str) -> str:
+    """`nginx:1.2` for `docker.io/library/nginx:1.2`; an image id stays what it is."""
+    return name if is_image_id(name) else parse_reference(name).familiar
+
+
 def parse_reference(text: str) -> Reference:
     """What `text` names. Raises `InvalidInput` with the part that is wrong. An image id is no reference."""
     if not text:

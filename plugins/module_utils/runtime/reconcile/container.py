@@ -22,6 +22,7 @@ from ..container.records import READY, ContainerRecord, find_container, hidden_f
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
 from ..errors import Conflict, InvalidInput, NotFound
 from ..oci.image_config import ImageConfig
+from ..oci.reference import familiar_name
 from .container_fields import differences
 from .differences import LIVE, RECREATE, Difference, describe_all
 from .steps import Plan, Step
@@ -254,8 +255,9 @@ class _Sketch:
         if image.must_pull:
             self._pull(image)
         elif image.record is None:
+            wanted = familiar_name(self.image_name)
             raise NotFound(
-                f"container {self.name}: image {self.image_name} is not on this host, and pull is never",
+                f"container {self.name}: image {wanted} is not on this host, and pull is never",
                 "pull it with the image module, or choose pull: missing",
             )
         if self.now is None:
@@ -377,7 +379,10 @@ class _Sketch:
             from .image_steps import RepairImage
 
             reason = "layers of it are lost or damaged"
-            self._add(RepairImage(record.image_name, damaged, self.request.registry, reason), self.now)
+            self._add(
+                RepairImage(familiar_name(record.image_name), damaged, self.request.registry, reason),
+                self.now,
+            )
 
     def _start(self, found: Outlook) -> None:
         from .container_steps import StartContainer
@@ -428,8 +433,9 @@ def _image_differences(record: ContainerRecord, image: ResolvedImage, name: str)
     new_id = "" if image.must_pull or image.record is None else image.record.id
     if new_id == record.image_id and name == record.image_name:
         return []
-    before, after = f"{record.image_name} ({record.image_id})", f"{name} ({new_id or 'to be pulled'})"
+    then, now = familiar_name(record.image_name), familiar_name(name)
+    before, after = f"{then} ({record.image_id})", f"{now} ({new_id or 'to be pulled'})"
     if new_id == record.image_id:
-        return [Difference("image", before, after, f"image is called {name} now", LIVE)]
-    changed = f"image {name} has changed" if name == record.image_name else ""
-    return [Difference("image", before, after, changed or f"image is {record.image_name}, should be {name}")]
+        return [Difference("image", before, after, f"image is called {now} now", LIVE)]
+    changed = f"image {now} has changed" if now == then else f"image is {then}, should be {now}"
+    return [Difference("image", before, after, changed)]

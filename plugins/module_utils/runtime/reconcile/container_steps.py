@@ -45,7 +45,9 @@ class CreateContainer(Step):
     image: ImageChoice
 
     def describe(self) -> str:
-        return f"create container {self.name} from {self.image.name}"
+        from ..oci.reference import familiar_name
+
+        return f"create container {self.name} from {familiar_name(self.image.name)}"
 
     def execute(self, engine: Engine) -> None:
         from ..operations.create_container import create_container
@@ -292,10 +294,12 @@ def container_called(engine: Engine, name: str) -> ContainerRecord:
 
 def chosen_image(engine: Engine, choice: ImageChoice) -> ImageRecord:
     from ..content.images import find_image
-    from ..oci.reference import is_image_id, parse_reference
+    from ..oci.reference import familiar_name, is_image_id, parse_reference
 
     wanted = choice.id or choice.name
     image = find_image(engine.records, wanted if is_image_id(wanted) else parse_reference(wanted))
     if image is None:
-        raise NotFound(f"image {choice.name} is gone", "another task has removed it: run the task again")
+        raise NotFound(
+            f"image {familiar_name(choice.name)} is gone", "another task has removed it: run the task again"
+        )
     return image
