@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import typing as t
 
@@ -83,13 +84,17 @@ class Bundle:
     def run(self, config: ContainerConfig, image: ImageConfig | None = None, runtime: str = "crun") -> Ran:
         return self.run_specification(self.specification(config, image), runtime)
 
-    def run_specification(self, document: dict[str, t.Any], runtime: str = "crun") -> Ran:
+    def run_specification(
+        self, document: dict[str, t.Any], runtime: str = "crun", *, terminal: bool = False
+    ) -> Ran:
+        """`terminal`: give the runtime one, as script(1) does."""
         (self.directory / "config.json").write_text(json.dumps(document))
         os.makedirs(self.paths.oci_runtime, exist_ok=True)
         command = [runtime, "--root", self.paths.oci_runtime]
+        run = [*command, "run", "--bundle", str(self.directory), CONTAINER_ID]
         try:
             done = subprocess.run(
-                [*command, "run", "--bundle", str(self.directory), CONTAINER_ID],
+                ["script", "-qec", shlex.join(run), "/dev/null"] if terminal else run,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",

@@ -6,6 +6,7 @@ outside.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import shutil
@@ -176,3 +177,16 @@ def test_a_link_for_a_file_that_we_bring(
     path.symlink_to("../run/elsewhere")
     ran = bundle.shell(f"cat {target}", runtime)
     assert ran.code != 0 or ran.output == f"# {target.split('/')[-1]} of the container\n"
+
+
+def test_the_runtime_cannot_be_made_to_run_itself(bundle: Bundle, runtime: str) -> None:
+    """CVE-2019-5736: a program that is the runtime's own executable, then written over while it runs."""
+    program = pathlib.Path(t.cast("str", shutil.which(runtime, path="/usr/sbin:/usr/bin")))
+    before = hashlib.sha256(program.read_bytes()).hexdigest()
+    (bundle.rootfs / "entry").write_text("#!/proc/self/exe\n")
+    (bundle.rootfs / "entry").chmod(0o755)
+    overwrite = "for program in /proc/[0-9]*/exe; do echo x >$program; done"
+    script = f"/entry & for n in 1 2 3 4 5 6 7 8 9; do {overwrite}; done 2>/dev/null; true"
+    assert bundle.run(ContainerConfig(command=["/entry"]), None, runtime).code != 0
+    bundle.shell(script, runtime)
+    assert hashlib.sha256(program.read_bytes()).hexdigest() == before

@@ -318,3 +318,11 @@ def test_a_working_directory_below_a_mount(bundle: Bundle, runtime: str, directo
         "pwd", runtime, working_dir=directory, volumes=volumes("data:/data"), tmpfs={"/in-memory": ""}
     )
     assert fine(ran).lines == [directory]
+
+
+def test_a_terminal(bundle: Bundle, runtime: str) -> None:
+    script = "tty; echo $TERM; stat -c %a:%g /dev/console; exit 5"
+    document = bundle.specification(ContainerConfig(command=["/bin/sh", "-c", script], tty=True))
+    ran = bundle.run_specification(document, runtime, terminal=True)
+    words = ran.output.replace("^@", " ").split()  # the echo of script(1)'s own end of input
+    assert (ran.code, words) == (5, ["/dev/pts/0", "xterm", "620:5"])

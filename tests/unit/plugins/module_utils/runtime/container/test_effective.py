@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import typing as t
 
@@ -21,7 +23,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     IntegrityError,
     InvalidInput,
 )
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import (
+    ImageConfig,
+    parse_image_config,
+)
 
 ID = "ab" * 32
 
@@ -199,7 +204,7 @@ IMAGES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=2000)
+@settings(max_examples=2000, deadline=None)
 @given(IMAGES)
 def test_no_image_can_do_more_than_be_refused(image: ImageConfig) -> None:
     try:
@@ -209,3 +214,29 @@ def test_no_image_can_do_more_than_be_refused(image: ImageConfig) -> None:
     assert runs.working_dir.startswith("/")
     assert all(volume.target.startswith("/") and volume.anonymous for volume in runs.volumes)
     assert all(name and "=" not in name for name in runs.environment)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = ["Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "Volumes", "ExposedPorts", "StopSignal",
+          "Healthcheck", "OnBuild", "ArgsEscaped", "Shell"]  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_fields_of_any_type(process: dict[str, t.Any]) -> None:
+    """From the bytes of a configuration to what runs: an answer or an error of ours, never a traceback."""
+    with contextlib.suppress(CoracleError):
+        image = parse_image_config(json.dumps({"config": process}).encode())
+        effective(ContainerConfig(), image, ID)
+
+
+def test_what_only_builds_need_is_ignored() -> None:
+    process = {"Cmd": ["x"], "OnBuild": ["RUN x"], "ArgsEscaped": True, "Shell": ["/bin/evil"]}
+    runs = effective(ContainerConfig(), parse_image_config(json.dumps({"config": process}).encode()), ID)
+    assert runs.arguments == ["x"]
