@@ -204,7 +204,7 @@ IMAGES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500)
 @given(IMAGES)
 def test_no_image_can_do_more_than_be_refused(image: ImageConfig) -> None:
     try:
@@ -227,7 +227,7 @@ FIELDS = ["Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "Volumes",
           "Healthcheck", "OnBuild", "ArgsEscaped", "Shell"]  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_fields_of_any_type(process: dict[str, t.Any]) -> None:
     """From the bytes of a configuration to what runs: an answer or an error of ours, never a traceback."""
