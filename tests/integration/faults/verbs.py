@@ -15,6 +15,13 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files
     write_atomically,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.trees import remove_tree
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.platforms import Platform
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.pull_image import pull_image
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_image import (
+    remove_image,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.options import RegistryOptions
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume.records import (
     ensure_volume,
     remove_volume,
@@ -50,3 +57,12 @@ def drop_volume(engine: Engine, name: str) -> None:
         trashed = remove_volume(transaction, engine.paths, name)
     if trashed:
         remove_tree(trashed)
+
+
+def pull(engine: Engine, name: str) -> None:
+    options = RegistryOptions(timeout=20.0, retries=0)
+    pull_image(engine, parse_reference(name), options, Platform("linux", "amd64"))
+
+
+def drop_image(engine: Engine, name: str) -> None:
+    remove_image(engine, parse_reference(name))

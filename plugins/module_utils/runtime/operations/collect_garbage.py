@@ -21,16 +21,16 @@ from ..linux.trees import move_to_trash
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
-_WAIT = 10.0  # seconds for a pull or a create to end
+WAIT = 10.0  # seconds for a pull or a create to end
 
 
-def collect_garbage(engine: Engine, timeout: float = _WAIT) -> int | None:
+def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
     """Remove blobs, layers and interrupted downloads that no image needs; the bytes freed. None: something is
     being pulled or created, which may need any of them; the next collection finds them as well.
     """
     blobs, layers = BlobStore(engine.paths), LayerStore(engine.paths)
     try:
-        with lock(engine.paths, "content", timeout=timeout):
+        with lock(engine.paths, "content", timeout=wait):
             needed = mark(engine.database.read())
             freed = sweep_blobs(blobs, needed)
             for name in set(layers.names()) - needed.directories:

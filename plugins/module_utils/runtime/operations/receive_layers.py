@@ -153,6 +153,7 @@ class _Reception:
         while True:
             with contextlib.ExitStack() as locks:
                 mine, others = self._lock(wanted, locks)
+                self._store.sweep()
                 self._make([layer for layer in mine if not self._is_intact(self._name_of(layer))])
                 if not others:
                     return self._received(self._assemble())

@@ -21,7 +21,7 @@ from ..content.images import (
 )
 from ..errors import Conflict, doing
 from ..oci.reference import Reference
-from .collect_garbage import collect_garbage
+from .collect_garbage import WAIT, collect_garbage
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -76,8 +76,8 @@ def plan_removal(rows: Reader, wanted: Reference | str, force: bool = False) -> 
     return Removal(tuple(going), None if users else image_id)
 
 
-def remove_image(engine: Engine, wanted: Reference | str, force: bool = False) -> Removed:
-    """Do what plan_removal says, and collect what nobody refers to any more."""
+def remove_image(engine: Engine, wanted: Reference | str, force: bool = False, wait: float = WAIT) -> Removed:
+    """Do what plan_removal says, and collect what is not needed any more (`wait`: see collect_garbage)."""
     with doing(f"remove image {wanted}"):
         with engine.database.transaction() as transaction:
             removal = plan_removal(transaction, wanted, force)
@@ -87,7 +87,7 @@ def remove_image(engine: Engine, wanted: Reference | str, force: bool = False) -
                 delete_image(transaction, removal.image_id)
         if removal.image_id is None:
             return Removed(*removal, freed=0, postponed=False)
-        freed = collect_garbage(engine)
+        freed = collect_garbage(engine, wait)
     return Removed(*removal, freed=freed or 0, postponed=freed is None)
 
 
