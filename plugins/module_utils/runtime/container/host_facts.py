@@ -48,7 +48,7 @@ def read_host_facts() -> HostFacts:
     control_groups = layout()
     bounding = _bounding_capabilities()
     return HostFacts(
-        machine=Machine(platform.machine(), _kernel_version(platform.release())),
+        machine=Machine(_machine_name(platform.machine()), _kernel_version(platform.release())),
         cgroup_mode=control_groups.mode,
         controllers=available_controllers(control_groups),
         limits_swap=_counts_swap(control_groups),
@@ -65,6 +65,14 @@ def _counts_swap(control_groups: CgroupLayout) -> bool:
         return os.path.exists(os.path.join(top, "memory.memsw.limit_in_bytes"))
     groups = [os.path.dirname(path) for path in glob.iglob(os.path.join(glob.escape(top), "*", "memory.max"))]
     return all(os.path.exists(os.path.join(group, "memory.swap.max")) for group in groups)
+
+
+def _machine_name(name: str) -> str:
+    """One name for all 32-bit members of a family: `armv6l` and `armv8l` have the system calls of `armv7l`.
+    """
+    if name.startswith("armv"):
+        return "armv7l"
+    return "i686" if re.fullmatch("i[3-6]86", name) else name
 
 
 def _kernel_version(release: str) -> tuple[int, int]:

@@ -150,9 +150,8 @@ def profile_filter(content: bytes, capabilities: t.Collection[str], machine: Mac
             _rule_of(rule) for rule in profile.get("syscalls") or () if _applies(rule, capabilities, machine)
         ]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InvalidInput(
-            "it is not a seccomp profile", "see docs.docker.com/engine/security/seccomp"
-        ) from error
+        remedy = "write it in Docker's format or in that of the OCI runtime specification"
+        raise InvalidInput("it is not a seccomp profile", remedy) from error
     if "defaultAction" not in resolved:
         raise InvalidInput("it has no defaultAction")
     return {key: value for key, value in resolved.items() if value not in ([], None)}

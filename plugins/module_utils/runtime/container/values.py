@@ -75,7 +75,6 @@ def parse_integer(value: t.Any, option: str, lowest: int, highest: int = 2**63 -
     if not re.fullmatch(r"[+-]?\d{1,20}", text, re.ASCII):
         raise refuse(value, option, "is not a whole number")
     number = int(text)
-
     if not lowest <= number <= highest:
         raise refuse(value, option, f"is not between {lowest} and {highest}")
     return number

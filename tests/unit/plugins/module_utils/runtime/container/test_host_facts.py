@@ -32,6 +32,21 @@ def test_kernel_versions(release: str, version: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        ("x86_64", "x86_64"),
+        ("i386", "i686"),
+        ("i686", "i686"),
+        ("armv6l", "armv7l"),
+        ("armv8l", "armv7l"),
+        ("aarch64", "aarch64"),
+    ],
+)
+def test_machine_names(machine: str, name: str) -> None:
+    assert host_facts._machine_name(machine) == name
+
+
+@pytest.mark.parametrize(
     ("files", "unified", "counts"),
     [
         (["memory.memsw.limit_in_bytes"], None, True),
