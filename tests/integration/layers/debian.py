@@ -1,8 +1,9 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real distribution as layers: Debian by debootstrap, kept between runs, and a layer of changes made by umoci.
+"""A real distribution as layers: Debian by debootstrap, kept between runs, and a layer of changes made by
+umoci.
 
-    /var/tmp/coracle-test-cache/debian-<suite>.tar
+/var/tmp/coracle-test-cache/debian-<suite>.tar
 """
 
 from __future__ import annotations

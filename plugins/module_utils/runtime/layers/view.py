@@ -71,12 +71,18 @@ class View:
 
     def find(self, path: bytes) -> Found:
         """What is at a clean path; directories on the way are never symbolic links."""
-        found = self._known.get(path)
-        if found is None:
-            found = self._look(path)
-            if found.merged:
-                self._known[path] = found
+        known = path
+        while known and known not in self._known:
+            known = known.rpartition(b"/")[0]
+        found = self._known.get(known) or self._root()
+        for step in filter(None, path[len(known) :].split(b"/")):
+            known = known + b"/" + step if known else step
+            found = self._known[known] = self._look(known, found.merged)
         return found
+
+    def _root(self) -> Found:
+        indices = tuple(range(len(self._layers)))
+        return Found(bool(indices), indices, self._source(b"", indices))
 
     def is_directory(self, path: bytes) -> bool:
         return bool(self.find(path).merged)
@@ -86,15 +92,12 @@ class View:
         with opened(path or b".", self._roots[index]) as fd:
             return read_metadata(fd)
 
-    def _look(self, path: bytes) -> Found:
-        if not path:
-            indices = tuple(range(len(self._layers)))
-            return Found(bool(indices), indices, self._source(path, indices))
-        parent = path.rpartition(b"/")[0]
+    def _look(self, path: bytes, parents: tuple[int, ...]) -> Found:
+        """One step further, from the layers that make up the directory above."""
         merged: list[int] = []
         candidates: list[int] = []
         opaque = False
-        for index in self.find(parent).merged:
+        for index in parents:
             status = self._stat(index, path)
             if status is None:
                 continue
