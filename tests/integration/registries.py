@@ -69,10 +69,14 @@ class Registry:
     ca_cert: pathlib.Path | None = None
     username: str = ""
     password: str = ""
+    restart: t.Callable[[], None] = lambda: None
+    """End the process and start another one at the same address."""
 
     def push(self, image: Image, name: str, *, oci: bool = False) -> str:
         """Push as `name` (repository:tag) in Docker schema 2 or OCI format; the digest of the manifest."""
         command = ["skopeo", "copy", "--insecure-policy", "--format", "oci" if oci else "v2s2", "--quiet"]
+        if oci:
+            command.append("--preserve-digests")  # or skopeo would compress layers that are not
         if self.ca_cert:
             command += ["--dest-cert-dir", str(self.ca_cert.parent)]
         else:
@@ -183,12 +187,26 @@ def running_registry(
     config, log = directory / "config.yml", directory / "registry.log"
     config.write_text(json.dumps(settings))
     username, password = next(iter(users.items())) if users else ("", "")
+    with contextlib.ExitStack() as running:
+        host = running.enter_context(_process(config, log))
+
+        def restart() -> None:
+            running.close()
+            config.write_text(json.dumps({**settings, "http": {**settings["http"], "addr": host}}))
+            running.enter_context(_process(config, log))
+
+        yield Registry(host, log, ca_cert, username, password, restart)
+
+
+@contextlib.contextmanager
+def _process(config: pathlib.Path, log: pathlib.Path) -> t.Iterator[str]:
+    """A docker-registry with this configuration; the address it listens at."""
     with open(log, "wb") as output:
         process = subprocess.Popen(
             ["docker-registry", "serve", str(config)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        yield Registry(_listening_address(process, log), log, ca_cert, username, password)
+        yield _listening_address(process, log)
     finally:
         process.terminate()
         process.wait(20)
@@ -201,8 +219,6 @@ def _listening_address(process: subprocess.Popen[bytes], log: pathlib.Path) -> s
         if match:
             return match[1]
         time.sleep(0.02)
-    process.kill()
-    process.wait()
     raise RuntimeError(f"docker-registry did not start: {log.read_text()[-2000:]}")
 
 

@@ -139,7 +139,7 @@ class Server:
         lines += [f"{name}: {value}" for name, value in {"Content-Length": length, **reply.headers}.items()]
         body = b"" if request.method == "HEAD" else reply.body
         connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-        return length == len(reply.body) and reply.status != 101
+        return length == len(reply.body) and headers.get("connection") != "close"
 
 
 def _shut(connection: socket.socket) -> None:

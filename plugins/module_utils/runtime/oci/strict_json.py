@@ -16,6 +16,8 @@ from ..errors import IntegrityError
 
 MAX_DOCUMENT = 4 << 20
 MAX_DEPTH = 32
+MAX_PARTS = 200_000
+"""Objects and lists in one document. Each costs up to 300 bytes of memory, and only 3 bytes of text."""
 _MAX_NUMBER_LENGTH = 32
 
 
@@ -23,6 +25,8 @@ def parse_json(raw: bytes, what: str, limit: int = MAX_DOCUMENT) -> t.Any:
     """The value of `raw`. `what` ("manifest", "token response") begins every complaint."""
     if len(raw) > limit:
         raise IntegrityError(f"{what} is larger than {limit} bytes")
+    if raw.count(b"{") + raw.count(b"[") > MAX_PARTS:
+        raise IntegrityError(f"{what} has more than {MAX_PARTS} parts")
     try:
         value = json.loads(
             raw.decode("utf-8"),

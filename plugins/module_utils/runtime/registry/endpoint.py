@@ -23,7 +23,7 @@ from ..oci.reference import DOCKER_HUB
 from .auth import Authorizer
 from .connection import Stalled
 from .credentials import Found, find_credentials
-from .failures import Interrupted, error_details, explained, raise_for_status
+from .failures import Interrupted, NotTls, error_details, explained, raise_for_status
 from .options import RegistryOptions
 from .origins import Origin, Url, parse_host
 from .patience import Patience
@@ -147,7 +147,8 @@ class Endpoint:
                 if isinstance(error.__cause__, Stalled):
                     raise
                 failures.append(error)
-        raise failures[0]
+        telling = [error for error in failures if not isinstance(error, (Interrupted, NotTls))]
+        raise [*telling, *failures][0]
 
     def _speaks(self, origin: Origin) -> bool:
         """Whether a server at `origin` speaks its scheme. A TLS server answers plain HTTP with a 400 that

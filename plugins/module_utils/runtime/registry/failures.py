@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 
 
 MAX_ERROR_BODY = 1 << 20
+_PLAIN_HINT = "list it in insecure_registries if plain HTTP is meant"
 _TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -31,6 +32,10 @@ class Interrupted(RegistryError):
     """Trying again may help; `retry_after` seconds is when the server suggests it (0: it does not)."""
 
     retry_after = 0.0
+
+
+class NotTls(RegistryError):
+    """The server answers TLS with something else."""
 
 
 @contextlib.contextmanager
@@ -105,16 +110,18 @@ def _server(name: str, authority: str) -> str:
 
 
 def _no_tls(name: str, error: ssl.SSLError) -> RegistryError:
+    import ssl
+
     reason = (error.reason or str(error)).replace("_", " ").lower()
     if reason in ("wrong version number", "http request", "record layer failure"):
-        return RegistryError(
-            f"registry {name} does not speak TLS", "list it in insecure_registries if plain HTTP is meant"
-        )
+        return NotTls(f"registry {name} does not speak TLS", _PLAIN_HINT)
     if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
         return RegistryError(
             f"registry {name}: TLS failed: {reason}",
             "the registry may want a client_cert",
         )
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return Interrupted(f"registry {name} closes the connection when TLS is tried", _PLAIN_HINT)
     return Interrupted(f"registry {name}: TLS failed: {printable(reason)}", "try again; check the network")
 
 

@@ -31,7 +31,6 @@ def tls_context(
     ca_cert: str = "",
     client_cert: str = "",
     client_key: str = "",
-    directories: t.Sequence[str] = CERTIFICATE_DIRECTORIES,
 ) -> ssl.SSLContext:
     """A context for connections to `origin`. `InvalidInput` names the file that cannot be used."""
     import ssl
@@ -47,16 +46,16 @@ def tls_context(
     if client_cert:
         with _usable("client_cert", client_cert):
             context.load_cert_chain(client_cert, client_key or None, _no_password)
-    for directory in _directories_of(origin, directories):
+    for directory in _directories_of(origin):
         _add_directory(context, directory)
     return context
 
 
-def _directories_of(origin: Origin, directories: t.Sequence[str]) -> list[str]:
+def _directories_of(origin: Origin) -> list[str]:
     names = [origin.host_header]
     if origin.port == DEFAULT_PORTS[origin.scheme]:
         names.append(f"{origin.host_header}:{origin.port}")
-    paths = [os.path.join(directory, name) for directory in directories for name in names]
+    paths = [os.path.join(directory, name) for directory in CERTIFICATE_DIRECTORIES for name in names]
     return [path for path in paths if os.path.isdir(path)]
 
 

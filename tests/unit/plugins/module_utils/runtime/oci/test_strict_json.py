@@ -47,6 +47,8 @@ def test_honest_json_is_read_as_python_reads_it(value: t.Any) -> None:
         (b"9" * 33, "too many digits"),
         (b"9" * 1_000_000, "too many digits"),
         (b"0." + b"9" * 1_000_000, "number is too large"),
+        (b"[" * 200_001, "has more than 200000 parts"),
+        (b"[" + b"{}," * 200_000 + b"{}]", "has more than 200000 parts"),
         (b"[" * 200_000, "nested too deeply|Expecting value"),
         (b"[" * 200_000 + b"]" * 200_000, "nested too deeply"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),

@@ -25,6 +25,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.co
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.failures import (
     Interrupted,
+    NotTls,
     explained,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.response import TooLarge
@@ -55,7 +56,7 @@ NAME = "r.example:5000"
         (Refused("169.254.169.254"), RegistryError, "sends us to 169.254.169.254"),
         (TooLarge("more than 10 bytes"), IntegrityError, "an answer of more than 10 bytes"),
         (Stalled("no byte for 15 seconds"), Interrupted, "stalls: no byte for 15 seconds"),
-        (tls_error("WRONG_VERSION_NUMBER"), RegistryError, "does not speak TLS"),
+        (tls_error("WRONG_VERSION_NUMBER"), NotTls, "does not speak TLS"),
         (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), RegistryError, "may want a client_cert"),
         (tls_error("UNEXPECTED_EOF_WHILE_READING"), Interrupted, "TLS failed: unexpected eof"),
         (http.client.InvalidURL("bad\x1b[31m"), RegistryError, r"bad\?\[31m"),
