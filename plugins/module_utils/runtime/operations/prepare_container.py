@@ -22,6 +22,7 @@ from ..errors import NotFound
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
+from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import acting, locked_container, save
 from .settle_run import abandon_run, clear_leftovers, runtime_of, settle_run
 
@@ -48,6 +49,8 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
     save(engine, record)
     try:
         clear_leftovers(engine, record)
+        if record.config.restart_policy in BOOT_POLICIES:
+            install_boot_unit(engine)
         launched = _build_up(engine, record, record.state.run.nonce)
     except BaseException as error:
         abandon_run(engine, record, error)

@@ -14,6 +14,7 @@ from ..container.records import REMOVING, ContainerRecord, list_containers
 from ..container.restart_policy import starts_at_boot
 from ..errors import CleanupFailed, collecting
 from .handle_exit import shutdown_mark
+from .install_boot_unit import forget_restored, is_restored, mark_restored
 from .locked_container import locked_container
 from .remove_container import remove_container
 from .replace_container import repair_replacements
@@ -28,10 +29,10 @@ if t.TYPE_CHECKING:
 def restore_containers(engine: Engine) -> list[str]:
     """Start what its policy wants up after a boot; the names of those that run. All are tried.
 
-    Raises CleanupFailed with what could not be started. Containers that were to remove themselves at their
-    end are removed: the reboot was their end.
+    Once per boot; the second time there is nothing to do. Raises CleanupFailed with what could not be
+    started. Containers that were to remove themselves at their end are removed: the reboot was their end.
     """
-    if not engine.exists:
+    if not engine.exists or is_restored(engine):
         return []
     with contextlib.suppress(FileNotFoundError):
         os.unlink(shutdown_mark(engine))
@@ -43,6 +44,7 @@ def restore_containers(engine: Engine) -> list[str]:
         with collecting(errors):
             if _restore(engine, record):
                 up.append(record.name)
+    mark_restored(engine)
     if errors:
         raise CleanupFailed("restore containers", errors)
     return up
@@ -69,6 +71,7 @@ def shut_down_containers(engine: Engine) -> None:
     """
     if not engine.exists:
         return
+    forget_restored(engine)
     os.close(os.open(shutdown_mark(engine), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     errors: list[BaseException] = []
     for record in reversed(list_containers(engine.database, hidden=True)):

@@ -12,6 +12,7 @@ import typing as t
 
 from ..container.records import ContainerRecord, save_config
 from ..errors import doing
+from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import locked_container
 
 if t.TYPE_CHECKING:
@@ -26,4 +27,6 @@ def update_container(engine: Engine, name: str, config: ContainerConfig, image_n
         record.image_name = image_name
         with engine.database.transaction() as transaction:
             save_config(transaction, record)
+        if config.restart_policy in BOOT_POLICIES:
+            install_boot_unit(engine)
         return record
