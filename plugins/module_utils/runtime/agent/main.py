@@ -55,11 +55,11 @@ def _parse(arguments: t.Sequence[str]) -> tuple[dict[str, str] | None, list[str]
 
 
 def _stay_whole() -> None:
-    """Hold the zipapp that we run from until we end."""
-    archive = sys.path[0]
-    if os.path.isfile(archive):
-        from ..operations.install_agent import hold
+    """Hold the version that we run from until we end."""
+    from ..operations.install_agent import ARCHIVE, hold
 
+    archive = os.path.join(os.path.dirname(sys.path[0]), ARCHIVE)
+    if os.path.isfile(archive):
         hold(archive)
 
 

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Leave this engine on the host: exits, reboots and logs have to be handled when no task is there.
 
-    <root>/agent/<version>/coracle.pyz    the engine as a zipapp, sources and compiled; never changed
-    <root>/agent/current                  symbolic link to the version in force, switched in one rename
-    <root>/agent/known/<fingerprint>      symbolic link to the version that was built from sources like these
+    <root>/agent/<version>/coracle.pyz      the engine; its SHA-256 is the version, so it never changes
+    <root>/agent/<version>/cpython-311.zip  what one Python has compiled of it
+    <root>/agent/current                    symbolic link to the version in force, switched in one rename
+    <root>/agent/known/<fingerprint>        symbolic link to the version that sources like these are part of
 
-The sources are those that this code itself was imported from: the payload of an Ansible task, a checkout,
-or the zipapp. A running agent holds a shared flock on its zipapp, which outlives the switch; versions that
-nobody holds are removed, the last one before `current` excepted (somebody may be about to open it). Lock:
-`agent`. A crash leaves a version that nothing points to; the next installation removes it.
+The sources are those that this code itself was imported from: a version that is here, the payload of an
+Ansible task, or a checkout. Whoever runs from a version holds a shared flock on its coracle.pyz, which
+outlives the switch; versions that nobody holds are removed, the last one before `current` excepted
+(somebody may be about to open it). Lock: `agent`. A crash leaves a version that nothing points to; the next
+installation removes it.
 """
 
 from __future__ import annotations
@@ -20,10 +22,13 @@ import hashlib
 import os
 import sys
 import typing as t
+import zipfile
+import zlib
 
 from ..linux.files import fsync_directory, make_private_directory, write_atomically
 from ..linux.locks import lock
 from ..linux.trees import remove_tree
+from . import build_agent
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -48,32 +53,81 @@ def agent_command(engine: Engine) -> list[str]:
 
 def install_agent(engine: Engine) -> None:
     """Make this engine the one in force on the host; a few looks if it is already."""
-    from .build_agent import fingerprint
-
     paths = engine.paths
-    name = fingerprint()
-    version = _link(paths, _KNOWN, name)
-    if version and os.path.basename(version) == _link(paths, _CURRENT):
+    version = _running_version(paths) or _known_version(paths)
+    if version and version == _link(paths, _CURRENT) and os.path.exists(_compiled_path(paths, version)):
         return
     with lock(paths, "agent"):
-        _install(paths, name)
+        _install(paths, version)
 
 
-def _install(paths: Paths, name: str) -> None:
-    from .build_agent import build_agent
+def hold(archive: str) -> int:
+    """Keep this version while the descriptor is open: for whoever runs from it."""
+    fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return fd
 
+
+def _install(paths: Paths, version: str) -> None:
     known = os.path.join(paths.agent, _KNOWN)
     make_private_directory(known)
-    version = os.path.basename(_link(paths, _KNOWN, name))
-    if not os.path.exists(os.path.join(paths.agent, version or ".", ARCHIVE)):
-        archive = build_agent()
-        version = hashlib.sha256(archive).hexdigest()[:16]
-        make_private_directory(os.path.join(paths.agent, version))
-        write_atomically(os.path.join(paths.agent, version, ARCHIVE), archive)
-        _replace_link(os.path.join(known, name), os.path.join("..", version))
+    if not version:
+        version = _put(paths)
+        _replace_link(os.path.join(known, build_agent.fingerprint()), os.path.join("..", version))
+    _compile(paths, version)
     before = _link(paths, _CURRENT)
-    _replace_link(os.path.join(paths.agent, _CURRENT), version)
+    if version != before:
+        _replace_link(os.path.join(paths.agent, _CURRENT), version)
     _remove_unused(paths, {version, before})
+
+
+def _put(paths: Paths) -> str:
+    """The version that has these sources: the current one, if it has them among others, or a new one."""
+    sources = build_agent.sources_of_agent()
+    current = _link(paths, _CURRENT)
+    if current and _has_all(_archive_path(paths, current), sources):
+        return current
+    archive = build_agent.pack(sources)
+    version = hashlib.sha256(archive).hexdigest()
+    make_private_directory(os.path.join(paths.agent, version))
+    write_atomically(_archive_path(paths, version), archive)
+    return version
+
+
+def _has_all(archive: str, sources: t.Mapping[str, bytes]) -> bool:
+    try:
+        with zipfile.ZipFile(archive) as there:
+            marks = {entry.filename: (entry.file_size, entry.CRC) for entry in there.infolist()}
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return all(marks.get(path) == (len(source), zlib.crc32(source)) for path, source in sources.items())
+
+
+def _compile(paths: Paths, version: str) -> None:
+    path = _compiled_path(paths, version)
+    if not os.path.exists(path):
+        with open(_archive_path(paths, version), "rb") as file:
+            write_atomically(path, build_agent.compiled(file.read()))
+
+
+def _running_version(paths: Paths) -> str:
+    """The version that this code was imported from, if it is one of this engine's; else empty."""
+    above = os.path.realpath(paths.agent) + os.sep
+    here = os.path.realpath(__file__)
+    return here[len(above) :].partition(os.sep)[0] if here.startswith(above) else ""
+
+
+def _known_version(paths: Paths) -> str:
+    version = os.path.basename(_link(paths, _KNOWN, build_agent.fingerprint()))
+    return version if version and os.path.exists(_archive_path(paths, version)) else ""
+
+
+def _archive_path(paths: Paths, version: str) -> str:
+    return os.path.join(paths.agent, version, ARCHIVE)
+
+
+def _compiled_path(paths: Paths, version: str) -> str:
+    return os.path.join(paths.agent, version, build_agent.compiled_name())
 
 
 def _link(paths: Paths, *names: str) -> str:
@@ -95,30 +149,19 @@ def _replace_link(path: str, target: str) -> None:
 
 def _remove_unused(paths: Paths, kept: t.Container[str]) -> None:
     for version in os.listdir(paths.agent):
-        path = os.path.join(paths.agent, version)
-        if (
-            version not in (_CURRENT, _KNOWN)
-            and version not in kept
-            and not _is_held(os.path.join(path, ARCHIVE))
-        ):
-            remove_tree(path)
+        unused = version not in (_CURRENT, _KNOWN) and version not in kept
+        if unused and not _is_held(_archive_path(paths, version)):
+            remove_tree(os.path.join(paths.agent, version))
     known = os.path.join(paths.agent, _KNOWN)
     for name in os.listdir(known):
         if not os.path.exists(os.path.join(known, name)):
             os.unlink(os.path.join(known, name))
 
 
-def hold(archive: str) -> int:
-    """Keep this version while the descriptor is open: for a running agent."""
-    fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(fd, fcntl.LOCK_SH)
-    return fd
-
-
 def _is_held(archive: str) -> bool:
     try:
         fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
