@@ -69,7 +69,8 @@ class Controller:
         tree = self.work / "tree"
         argv = [
             *(self._program("ansible"), "vm", "-i", str(self.inventory), "-m", module),
-            *("-a", json.dumps(arguments), "--tree", str(tree), *options),
+            *(("-a", json.dumps(arguments)) if arguments else ()),
+            *("--tree", str(tree), *options),
         ]
         done = subprocess.run(
             argv, cwd=REPOSITORY, env=self._environment(), text=True, capture_output=True, check=False
