@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
-import typing as t
 
 import pytest
 
@@ -21,6 +19,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     IntegrityError,
     NotFound,
 )
+from ansible_collections.coracle.engine.tests.unit.plugins.module_utils.runtime.container.roots import (
+    descriptor,
+)
 
 
 @pytest.fixture
@@ -31,15 +32,6 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
     (path / "file").write_text("")
     (tmp_path / "canary").mkdir()
     return path
-
-
-@contextlib.contextmanager
-def descriptor(path: pathlib.Path) -> t.Iterator[int]:
-    fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 LINKS = {

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import stat
@@ -21,6 +20,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     CoracleError,
     IntegrityError,
     NotFound,
+)
+from ansible_collections.coracle.engine.tests.unit.plugins.module_utils.runtime.container.roots import (
+    descriptor,
 )
 
 PASSWD = """root:x:0:0:root:/root:/bin/sh
@@ -49,15 +51,6 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
     (tmp_path / "etc" / "passwd").write_text(PASSWD)
     (tmp_path / "etc" / "group").write_text(GROUP)
     return tmp_path
-
-
-@contextlib.contextmanager
-def descriptor(path: pathlib.Path) -> t.Iterator[int]:
-    fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def resolve(root: pathlib.Path, user: str, *groups: str) -> ResolvedUser:
