@@ -171,7 +171,7 @@ def test_every_rung_of_the_map_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("name", "source", "complaint"),
     [
-        ("runtime.linux.files", "from ..operations import paint_image", "does not exist"),
+        ("runtime.linux.files", "from ..operations import pull_image", "higher up"),
         ("runtime.linux.files", "def f():\n    from ..container import records", "higher up"),
         ("runtime.linux.files", "from ..state.schema import MIGRATIONS", "stranger"),
         ("runtime.container.records", "from ..volume.records import VolumeRecord", "stranger"),
