@@ -32,7 +32,8 @@ options:
     default: true
   ca_cert:
     description:
-      - Certificates of the authorities (PEM) that the registry is checked against, instead of the system's.
+      - Certificates of the authorities (PEM) to trust for this registry and its token server,
+        in addition to the system's.
       - C(/etc/containers/certs.d/HOST/) and C(/etc/docker/certs.d/HOST/) are honoured without being named.
     type: path
   client_cert:

@@ -201,10 +201,9 @@ def running_registry(
 @contextlib.contextmanager
 def _process(config: pathlib.Path, log: pathlib.Path) -> t.Iterator[str]:
     """A docker-registry with this configuration; the address it listens at."""
+    command = ["setpriv", "--pdeathsig", "TERM", "docker-registry", "serve", str(config)]
     with open(log, "wb") as output:
-        process = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
         yield _listening_address(process, log)
     finally:

@@ -143,8 +143,9 @@ class Server:
 
 
 def _shut(connection: socket.socket) -> None:
+    """Wake whoever reads from it. (`SSLSocket.shutdown` would take the TLS state from under them.)"""
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
         pass
 

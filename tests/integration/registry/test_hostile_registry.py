@@ -625,6 +625,19 @@ def test_a_redirect_within_the_origin_keeps_it(site: Site) -> None:
     assert site.server.asked("/other")[0].headers["authorization"] == BASIC
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_store_that_refuses_is_not_a_registry_that_does(site: Site, neighbour: Server, status: int) -> None:
+    """A signed URL that has run out: the registry is asked for a new one."""
+    layer = site.layers[0]
+    site.route(blob_path(layer), Reply(307, {"Location": f"http://{neighbour.host}/x"}))
+    challenge = {"WWW-Authenticate": 'Basic realm="x"'}
+    replies = iter([Reply(status, challenge), Reply(status, challenge), Reply(body=layer)])
+    neighbour.routes["/x"] = lambda request: next(replies)
+    assert pull(site.server.host, OPTIONS) == site.blobs
+    neighbour.routes["/x"] = Reply(status, challenge)
+    assert_refused(site, RegistryError, rf"redirects to http://{neighbour.host}, which answers {status}")
+
+
 @pytest.mark.parametrize(
     ("location", "message"),
     [
@@ -811,7 +824,9 @@ def test_stalls_end(site: Site, kind: str, where: str) -> None:
 
 def test_a_stall_is_named_and_tried_again(site: Site) -> None:
     site.route(manifest_path("1"), STALLS["silence"]())
-    assert_refused(site, RegistryError, f"registry {site.server.host} stalls: ", HURRIED._replace(retries=1))
+    assert_refused(
+        site, RegistryError, f"registry {site.server.host} stalls: ", OPTIONS._replace(timeout=2.0, retries=1)
+    )
     assert len(site.server.asked(manifest_path("1"))) == 2
 
 

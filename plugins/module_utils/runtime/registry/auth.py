@@ -21,10 +21,12 @@ import urllib.parse
 from ..errors import AuthenticationError, CoracleError, RegistryError
 from ..oci.strict_json import parse_json_object
 from .challenges import Challenge, parse_challenges
-from .credentials import Found
 from .failures import error_details, explained, printable, raise_for_status, raise_not_allowed
 from .origins import Url, may_ask_token_at, may_sign_in_at, parse_url
 from .transport import Transport
+
+if t.TYPE_CHECKING:
+    from .credentials import Found
 
 MAX_TOKEN_BODY = 1 << 20
 MAX_TOKEN = 1 << 15

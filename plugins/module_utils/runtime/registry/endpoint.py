@@ -22,7 +22,6 @@ from ..errors import CoracleError, InvalidInput, RegistryError
 from ..oci.reference import DOCKER_HUB
 from .auth import Authorizer
 from .connection import Stalled
-from .credentials import Found, find_credentials
 from .failures import Interrupted, NotTls, error_details, explained, raise_for_status
 from .options import RegistryOptions
 from .origins import Origin, Url, parse_host
@@ -32,6 +31,8 @@ from .transport import Transport
 
 if t.TYPE_CHECKING:
     import email.message
+
+    from .credentials import Found
 
 _HUB_SERVER = "registry-1.docker.io"
 _PING = "/v2/"
@@ -116,16 +117,25 @@ class Endpoint:
         for is_last in (False, True):
             used = self._authorizer.authorization(repository)
             response = self._transport.request(method, url, headers, used, deadline=deadline)
-            if response.status == 401 and not is_last:
+            if response.status == 401 and not is_last and response.url.origin == self._transport.home:
                 challenges = response.headers.get_all("WWW-Authenticate") or []
                 self._authorizer.escalate(challenges, repository, used, error_details(response))
                 deadline = deadline and time.monotonic() + self._options.timeout
                 continue
             if response.status in (401, 403):
-                self._authorizer.deny(repository, error_details(response))
+                self._raise_denied(repository, response)
             raise_for_status(self.name, response)
             break
         return response
+
+    def _raise_denied(self, repository: str, response: Response) -> t.NoReturn:
+        if response.url.origin == self._transport.home:
+            self._authorizer.deny(repository, error_details(response))
+        response.close()
+        raise Interrupted(
+            f"registry {self.name} redirects to {response.url.origin}, which answers {response.status}",
+            "try again later",
+        )
 
     def _settle(self) -> None:
         """Find out, once, which of the possible origins answers."""
@@ -169,6 +179,8 @@ class Endpoint:
         return is_own and not self._options.validate_certs
 
     def _find(self, repository: str) -> Found:
+        from .credentials import find_credentials
+
         options = self._options if not self._is_mirror else self._options._replace(username="", password="")
         return find_credentials(
             self.name,

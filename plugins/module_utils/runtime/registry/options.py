@@ -47,7 +47,7 @@ class RegistryOptions(t.NamedTuple):
             raise InvalidInput(
                 f"registry {missing} is missing", "give both username and password, or neither"
             )
-        if ":" in self.username or not (self.username + self.password).isprintable():
+        if ":" in self.username or not self.username.isprintable():
             raise InvalidInput("registry username: colons and control characters are not possible in HTTP")
         if self.client_key and not self.client_cert:
             raise InvalidInput("client_key is given without client_cert")
