@@ -14,8 +14,8 @@ lost or left.
     cut_power_everywhere(Pull(disk.paths, …), disk, limit=15)
 
 Each of them, at each point: interrupt → check_survived → do it again → check_done → go_back and collect
-garbage → the tree under the root is what it was at the beginning. A failure names the point, as "the 3rd
-fsync".
+garbage → files, mounts and control groups are those of the beginning. A failure names the point, as "the
+3rd fsync".
 
 `begin` prepares what the verb needs, once for each point. `follow = False` for verbs that leave a process
 behind. Keep limits small: a point costs a Python start (30 ms), the operation under strace, and the operation
@@ -26,9 +26,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine, open_engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import cgroups
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.mounts import mounts_below
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.collect_garbage import (
     collect_garbage,
 )
@@ -41,6 +44,8 @@ from ansible_collections.coracle.engine.tests.integration.faults.injection impor
     Point,
     sample,
 )
+
+_PATIENCE = 10.0
 
 
 class Trial:
@@ -130,7 +135,7 @@ def _points(trial: Trial, operation: Operation, limit: int) -> t.Iterator[tuple[
         trial.go_back(engine)
         collect_garbage(engine)
     assert points
-    baseline = tree(trial.paths)
+    baseline = residue(trial.paths)
     for point in sample(points, limit):
         with open_engine(*trial.paths) as engine:
             trial.begin(engine)
@@ -146,15 +151,31 @@ def _check_and_go_back(trial: Trial, attempt: Attempt, baseline: set[str]) -> No
         trial.check_done(engine)
         trial.go_back(engine)
         collect_garbage(engine)
-    assert tree(trial.paths) == baseline
+    _wait_for(trial.paths, baseline)
 
 
-def tree(paths: Paths) -> set[str]:
-    """Everything under the root but the state file, which has a size of its own."""
+def _wait_for(paths: Paths, baseline: set[str]) -> None:
+    """What ends by itself, an exit handler say, has a moment to do so."""
+    deadline = time.monotonic() + _PATIENCE
+    while residue(paths) != baseline and time.monotonic() < deadline:
+        time.sleep(0.02)
+    difference = sorted(residue(paths) ^ baseline)
+    assert not difference, difference
+
+
+def residue(paths: Paths) -> set[str]:
+    """Everything under the root but the state file, which grows, and the agent, which keeps old versions for
+    a while; mounts; control groups.
+    """
     found = set()
     for directory, names, files in os.walk(paths.root):
         found.update(os.path.relpath(os.path.join(directory, name), paths.root) for name in names + files)
-    return {name for name in found if not name.startswith("state.db")}
+    found = {name for name in found if not name.startswith(("state.db", "agent/"))}
+    found.update(f"mount {target}" for target in mounts_below(paths.root))
+    for hierarchy in cgroups.layout().hierarchies:
+        for group, _names, _files in os.walk(os.path.join(hierarchy, paths.cgroup_parent)):
+            found.add(f"cgroup {group}")
+    return found
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.config import ContainerConfig
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import list_images
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files import (
     make_private_directory,
     write_atomically,
@@ -17,9 +19,21 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.trees import remove_tree
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.platforms import Platform
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_container import (
+    create_container as create,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.pull_image import pull_image
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_container import (
+    remove_container as remove,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_image import (
     remove_image,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.start_container import (
+    start_container as start,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.stop_container import (
+    stop_container as stop,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.options import RegistryOptions
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume.records import (
@@ -57,6 +71,24 @@ def drop_volume(engine: Engine, name: str) -> None:
         trashed = remove_volume(transaction, engine.paths, name)
     if trashed:
         remove_tree(trashed)
+
+
+def create_container(engine: Engine, name: str, **asked: t.Any) -> None:
+    """From the only image there is."""
+    config = ContainerConfig(network_mode="none", **{"command": ["sleep", "1000"], **asked})
+    create(engine, name, config, list_images(engine.database.read())[0], "docker.io/library/busybox:1")
+
+
+def start_container(engine: Engine, name: str) -> None:
+    start(engine, name)
+
+
+def stop_container(engine: Engine, name: str) -> None:
+    stop(engine, name, timeout=0)
+
+
+def remove_container(engine: Engine, name: str) -> None:
+    remove(engine, name)
 
 
 def pull(engine: Engine, name: str) -> None:
