@@ -45,7 +45,6 @@ def remove_container(engine: Engine, name: str, *, force: bool = True, volumes: 
             trashed = remove(engine, record, volumes=volumes or bool(record.config.auto_remove))
         for tree in trashed:
             remove_tree(tree)
-        clear_idle_host(engine)
 
 
 def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wait: bool = True) -> list[str]:
@@ -60,8 +59,11 @@ def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wa
     record.state.phase = REMOVING
     save(engine, record)
     clear_run(engine, record)
-    if conmon is not None and wait:
-        wait_until_gone(conmon, _CONMON_TIMEOUT)
+    if wait:
+        if conmon is not None:
+            wait_until_gone(conmon, _CONMON_TIMEOUT)
+        # Before the record goes: it is what brings the next writer here if we are killed.
+        clear_idle_host(engine)
     trashed = []
     if os.path.isdir(paths.container(record.id)):
         trashed.append(move_to_trash(paths, paths.container(record.id)))
