@@ -19,13 +19,13 @@ from ..content.images import list_images
 from ..errors import IntegrityError, InvalidInput, NotFound, doing
 from ..layers.decompress import compression_of, decompressor
 from ..layers.limits import Limits
-from ..linux.locks import lock
 from ..oci.digest import sha256_digest
 from ..oci.documents import OCI_CONFIG, OCI_LAYER, Descriptor, Manifest, new_manifest, parse_document
 from ..oci.image_config import ImageConfig, new_image_config
 from ..oci.reference import Reference
 from .receive_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
+from .storing import storing
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -77,7 +77,7 @@ def import_rootfs(
     progress: t.Callable[[Progress], None] | None = None,
 ) -> Pulled:
     """Store the image under `names` (tags)."""
-    with doing(f"import root file system {rootfs.path}"), lock(engine.paths, "content", shared=True):
+    with storing(engine, f"import root file system {rootfs.path}"):
         given: dict[str, str | None] = {name.canonical: None for name in names}
         return store_image(engine, rootfs.parts, _Tar(rootfs.path), given, progress)
 

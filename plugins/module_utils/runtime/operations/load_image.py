@@ -7,14 +7,13 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..errors import doing
-from ..linux.locks import lock
 from ..oci.reference import Reference
 from .in_parallel import in_parallel
 from .list_archived_images import ArchivedImage
 from .open_archive import MemberReader
 from .receive_layers import Open, Progress, Readable, Take, WantedLayer
 from .store_image import Pulled, store_image
+from .storing import storing
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -27,8 +26,7 @@ def load_image(
     progress: t.Callable[[Progress], None] | None = None,
 ) -> Pulled:
     """Store an archived image, known under `names` (tags) only, whatever the archive calls it."""
-    what = f"load image {image.parts.id[:19]} from {image.archive.path}"
-    with doing(what), lock(engine.paths, "content", shared=True):
+    with storing(engine, f"load image {image.parts.id[:19]} from {image.archive.path}"):
         given: dict[str, str | None] = {name.canonical: None for name in names}
         return store_image(engine, image.parts, _Members(image), given, progress)
 

@@ -19,8 +19,6 @@ import functools
 import time
 import typing as t
 
-from ..errors import doing
-from ..linux.locks import lock
 from ..oci.documents import check_image
 from ..oci.image_config import parse_image_config
 from ..oci.platforms import Platform, check_platform, host_platform
@@ -29,6 +27,7 @@ from ..registry.client import RegistryClient
 from .in_parallel import in_parallel
 from .receive_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
+from .storing import storing
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -42,12 +41,10 @@ def pull_image(
     platform: Platform | None = None,
     progress: t.Callable[[Progress], None] | None = None,
 ) -> Pulled:
-    """Bring an image from its registry and make `reference` lead to it. Without `platform`: that of the host.
-    """
+    """Bring an image from its registry and make `reference` lead to it. No `platform`: that of the host."""
     started = time.monotonic()
     with (
-        doing(f"pull {reference.familiar}"),
-        lock(engine.paths, "content", shared=True),
+        storing(engine, f"pull {reference.familiar}"),
         contextlib.closing(RegistryClient(reference.registry, options)) as client,
     ):
         repository = Repository(client, reference.repository)

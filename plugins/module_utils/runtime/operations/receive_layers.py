@@ -304,14 +304,13 @@ class _Reception:
 
     def _commit(self) -> None:
         """Blobs and documents get their names. The one syncfs is for the files of the staged layers, too."""
-        for document in self._documents:
-            digest = sha256_digest(document)
-            if not self._blobs.has(digest, len(document)) and digest not in self._ingests:
-                self._ingests[digest] = ingest = self._blobs.ingest(digest, len(document))
-                ingest.write(document)
         self._blobs.commit(list(self._ingests.values()))
         self._committed += self._ingests
         self._ingests.clear()
+        for document in self._documents:
+            if not self._blobs.has(sha256_digest(document)):
+                self._committed.append(sha256_digest(document))
+            self._blobs.put(document)
 
     def _assemble(self) -> Assembly:
         diff_ids = [layer.diff_id for layer in self._layers]
@@ -352,17 +351,18 @@ class _Reception:
                 ingest.close()
 
     def _undo(self, error: BaseException) -> None:
-        """Remove blobs that got names; and downloads too, unless another attempt could continue them."""
+        """Drop the downloads, unless another attempt can continue them, and blobs that a lie got named."""
         problems: list[BaseException] = []
-        for digest in self._committed:
-            with collecting(problems):
-                self._blobs.remove(digest)
+        if isinstance(error, IntegrityError):
+            for digest in self._committed:
+                with collecting(problems):
+                    self._blobs.remove(digest)
         if isinstance(error, (StorageError, IntegrityError, OSError)):
             for ingest in self._ingests.values():
                 with collecting(problems):
                     ingest.discard()
-            if isinstance(error, StorageError) and self._bytes:
-                error.message += f"; the {megabytes(self._bytes)} that were downloaded are removed again"
+        if isinstance(error, StorageError) and self._bytes:
+            error.message += f"; the {megabytes(self._bytes)} that were read are removed again"
 
 
 def _distinct(layers: t.Sequence[WantedLayer]) -> dict[str, WantedLayer]:

@@ -13,14 +13,14 @@ import time
 import typing as t
 
 from ..content.images import ImageRecord, names_of, save_image
-from ..errors import NotFound, doing
+from ..errors import NotFound
 from ..layers.store import LayerStore
-from ..linux.locks import lock
 from ..oci.documents import Descriptor
 from ..oci.reference import parse_reference
 from .in_parallel import in_parallel
 from .receive_layers import Progress, Readable, Take, WantedLayer, receive_layers
 from .store_image import Pulled
+from .storing import storing
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -50,8 +50,7 @@ def repair_image(
         for layer in record.layers
     ]
     with (
-        doing(f"repair image {record.id[:19]}"),
-        lock(engine.paths, "content", shared=True),
+        storing(engine, f"repair image {record.id[:19]}"),
         contextlib.closing(_Origin(engine, record, options)) as origin,
     ):
         received = receive_layers(engine, layers, (), origin, record.mounted_directories, progress)
