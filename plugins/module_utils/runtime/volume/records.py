@@ -17,7 +17,7 @@ import os
 import re
 import typing as t
 
-from ..errors import Conflict, InvalidInput, NotFound
+from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..linux.files import fsync_directory, make_private_directory
 from ..linux.processes import now
 from ..linux.trees import move_to_trash
@@ -96,10 +96,12 @@ def list_volumes(reader: Reader) -> list[VolumeRecord]:
 
 
 def _record(row: t.Any) -> VolumeRecord:
-    document = json.loads(row["record"])
-    return VolumeRecord(
-        row["name"], document.get("labels", {}), document.get("anonymous", False), row["created"]
-    )
+    try:
+        document = json.loads(row["record"])
+        labels, anonymous = document.get("labels", {}), document.get("anonymous", False)
+    except (ValueError, AttributeError) as error:
+        raise StateError(f"the record of volume {row['name']} in state.db is damaged: {error}") from error
+    return VolumeRecord(row["name"], labels, anonymous, row["created"])
 
 
 def use_volume(transaction: Transaction, name: str, container_id: str) -> None:
@@ -127,7 +129,8 @@ def remove_volume(transaction: Transaction, paths: Paths, name: str) -> str | No
     """Take the volume out of its place: where its data are now, for `remove_tree` after the commit; None when
     there were none. Raises NotFound, or Conflict while containers need it.
     """
-    if find_volume(transaction, check_volume_name(name)) is None:
+    check_volume_name(name)
+    if transaction.one("SELECT name FROM volumes WHERE name = ?", (name,)) is None:
         raise NotFound(f"there is no volume {name}")
     users = containers_using(transaction, name)
     if users:

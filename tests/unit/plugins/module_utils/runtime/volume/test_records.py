@@ -13,6 +13,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     Conflict,
     InvalidInput,
     NotFound,
+    StateError,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files import make_private_directory
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
@@ -151,3 +152,13 @@ def test_after_a_crash_between_directory_and_commit_the_making_goes_on(
 ) -> None:
     make_private_directory(os.path.join(paths.volumes, "data"))
     assert ensure(database, paths, "data").is_dir()
+
+
+@pytest.mark.parametrize("garbage", ["", "{", "[]", "null", '"x"', "\x00"])
+def test_a_damaged_record_is_said_and_can_be_removed(database: Database, paths: Paths, garbage: str) -> None:
+    ensure(database, paths, "data")
+    with database.transaction() as transaction:
+        transaction.execute("UPDATE volumes SET record = ?", (garbage,))
+    with pytest.raises(StateError, match="the record of volume data in state.db is damaged"):
+        records.list_volumes(database.read())
+    assert remove(database, paths, "data") is not None
