@@ -197,6 +197,17 @@ IMAGES: dict[str, list[bytes]] = {
         archive(directory("d"), file("d/one", b"shared", mode=0o640, uid=6)),
         archive(hard_link("two", "d/one"), file("three")),
     ],
+    "over parents whose metadata comes from further below": [
+        archive(
+            directory(".", 0o711, uid=2, mtime=3),
+            directory("usr", 0o711, uid=9),
+            directory("usr/lib", 0o750, gid=7),
+            symbolic_link("lib", "usr/lib"),
+        ),
+        archive(file("usr/data", b"d"), file("usr/lib/y", b"y")),
+        archive(file("lib/x", b"x"), hard_link("z", "usr/data")),
+        archive(file("usr/lib/more", b"m"), file("usr/local/a", b"a")),
+    ],
     "types change between layers": [
         archive(directory("a"), file("a/x"), file("b"), symbolic_link("c", "a"), fifo("d")),
         archive(symbolic_link("a", "b"), directory("b"), file("b/x"), file("c", b"c"), device("d", 1, 5)),
@@ -245,7 +256,7 @@ IMAGES: dict[str, list[bytes]] = {
     "v7, ustar prefix and old directories": [
         archive(
             file("old", b"v7", magic=bytes(8)),
-            directory("dir/", magic=bytes(8)).replace(b"", b""),
+            directory("dir/", magic=bytes(8)),
             file("n" * 90, b"long", prefix=b"p" * 60 + b"/" + b"q" * 60),
             file("contiguous", b"x"),
         )

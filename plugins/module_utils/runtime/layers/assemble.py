@@ -22,15 +22,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import typing as t
 
 from ..errors import IntegrityError, doing
 from .demands import Demands
 from .extract import Extracted
 from .limits import DEFAULT, Limits
+from .parents import hidden_metadata, make_directories
 from .store import LayerStore, StagedLayer, count_tree
-from .view import Layer, Metadata, View, opened
+from .view import Layer, Metadata, View
 from .worker import ExtractionPool
 
 _CHUNK = 1 << 18
@@ -147,9 +147,9 @@ class _Assembling:
 
     def _unpack(self, index: int, diff_id: str, name: str) -> _Placed:
         staged = self._stage(diff_id, name)
-        lower = [layer.directory for layer in _top_first(self.visible)]
         self._root_metadata().give_to(staged.diff)
         with doing(f"unpack layer {diff_id} over the layers below it"), self._reopen(index) as stream:
+            lower = self._parents(name)
             worker = self._pool.start(staged, stream.compression, self._limits, layered=False, lower=lower)
             try:
                 while data := stream.read(_CHUNK):
@@ -157,55 +157,37 @@ class _Assembling:
                 extracted = worker.finish()
             finally:
                 worker.abort()
+        self.staged.append(staged)
         return _Placed(name, staged.diff, extracted.demands)
 
+    def _parents(self, name: str) -> list[str]:
+        """The directories below, top first, with the right metadata: the kernel copies it up."""
+        lower = [layer.directory for layer in _top_first(self.visible)]
+        wanted = self._hidden_metadata()
+        if wanted:
+            lower.insert(0, self._stage("", name).diff)
+            make_directories(lower[0], wanted)
+        return lower
+
     def _stage(self, diff_id: str, name: str) -> StagedLayer:
-        staged = self._discarded.enter_context(self._store.stage(diff_id, name))
-        self.staged.append(staged)
-        return staged
+        """Gone when the image is laid out, unless it is in `staged` and gets published."""
+        return self._discarded.enter_context(self._store.stage(diff_id, name))
 
     def put_metadata_right(self) -> str | None:
-        """The name of the layer for the top, if the merged view has directories with metadata that is not
-        theirs.
-        """
-        with View(_top_first(self.visible)) as view:
-            wrong = self._wrong(view)
-            if not wrong:
-                return None
-            name = _name("parents", self._chain)
-            if self._find(name) is None:
-                self._make_directories(self._stage("", name), view, wrong)
-            return name
+        """The name of the layer that has to go on top, if one has to."""
+        wanted = self._hidden_metadata()
+        if not wanted:
+            return None
+        name = _name("parents", self._chain)
+        if self._find(name) is None:
+            staged = self._stage("", name)
+            make_directories(staged.diff, wanted)
+            staged.extracted = Extracted("", *count_tree(staged.diff), Demands())
+            self.staged.append(staged)
+        return name
 
-    def _wrong(self, view: View) -> dict[bytes, Metadata]:
-        """Directories with another metadata than the merged view shows."""
-        wrong = {}
-        for path in set().union(*(placed.demands.inherited for placed in self.visible)):
-            found = view.find(path)
-            if found.merged:
-                metadata = self._metadata(view, path)
-                if metadata != view.metadata(path, found.merged[0]):
-                    wrong[path] = metadata
-        return wrong
-
-    def _metadata(self, view: View, path: bytes) -> Metadata:
-        return view.metadata(path, view.find(path).source) if path else self._root_metadata()
-
-    def _make_directories(self, staged: StagedLayer, view: View, wanted: dict[bytes, Metadata]) -> None:
-        """Those wanted and all above them, each with the metadata that it should have; times last, deepest
-        first.
-        """
-        for path in list(wanted):
-            while path:
-                path = path.rpartition(b"/")[0]
-                wanted[path] = wanted.get(path) or self._metadata(view, path)
-        with opened(staged.diff) as top:
-            for path in sorted(filter(None, wanted)):
-                os.mkdir(path, 0o700, dir_fd=top)
-            for path in sorted(wanted, reverse=True):
-                with opened(path or b".", top) as fd:
-                    wanted[path].give_to(fd)
-        staged.extracted = Extracted("", *count_tree(staged.diff), Demands())
+    def _hidden_metadata(self) -> dict[bytes, Metadata]:
+        return hidden_metadata(_top_first(self.visible), self._root_metadata())
 
 
 def _top_first(stack: t.Sequence[_Placed]) -> list[Layer]:

@@ -36,6 +36,7 @@ _XATTR = b"SCHILY.xattr."
 _LAST_ID = (1 << 32) - 2  # the one above means "leave as it is" to chown(2)
 _LAST_MAJOR, _LAST_MINOR = (1 << 12) - 1, (1 << 20) - 1  # linux/kdev_t.h
 _LAST_SECOND = 1 << 40
+_LONGEST_NUMBER = 18  # digits, in decimal: fits in 64 bits
 
 Segments = list[tuple[int, int]]
 
@@ -192,7 +193,7 @@ def _mtime(pax: dict[bytes, bytes], field: bytes) -> int:
     else:
         whole, _point, fraction = value.partition(b".")
         digits = whole[1:] if whole.startswith(b"-") else whole
-        if not digits.isdigit() or len(digits) > 18 or (fraction and not fraction.isdigit()):
+        if not digits.isdigit() or len(digits) > _LONGEST_NUMBER or (fraction and not fraction.isdigit()):
             raise IntegrityError(f"a tar entry has the time {shown(value)}")
         sign = -1 if whole.startswith(b"-") else 1
         seconds, nanoseconds = int(whole), sign * int(fraction[:9].ljust(9, b"0"))
@@ -238,7 +239,7 @@ def _bad_number(digits: bytes) -> IntegrityError:
 
 
 def _decimal(digits: bytes) -> int:
-    if not digits.isdigit() or len(digits) > 18:
+    if not digits.isdigit() or len(digits) > _LONGEST_NUMBER:
         raise _bad_number(digits)
     return int(digits)
 
@@ -353,11 +354,11 @@ def _map_in_content(stream: HashedStream) -> tuple[list[int], int]:
         if used > HEADER_LIMIT:
             raise IntegrityError("the map of a sparse file is too long")
         *complete, rest = (rest + stream.take(512)).split(b"\n")
-        if len(rest) > 20:
-            raise IntegrityError("the map of a sparse file is malformed")
         lines += complete
         if lines:
             wanted = 1 + 2 * _decimal(lines[0])
+        if len(lines) < wanted and len(rest) > _LONGEST_NUMBER:
+            raise IntegrityError("the map of a sparse file is malformed")
     return [_decimal(line) for line in lines[1:wanted]], used
 
 

@@ -76,7 +76,7 @@ class LayerStore:
         """What is known about a complete layer; None for one that is absent or whose record is not right."""
         try:
             return _parse(read_bounded(os.path.join(self._directory(name), RECORD), _RECORD_LIMIT))
-        except (OSError, ValueError, TypeError, KeyError, IntegrityError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, IntegrityError):
             return None
 
     def verify(self, name: str) -> bool:
