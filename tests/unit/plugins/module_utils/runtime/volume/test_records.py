@@ -159,6 +159,6 @@ def test_a_damaged_record_is_said_and_can_be_removed(database: Database, paths: 
     ensure(database, paths, "data")
     with database.transaction() as transaction:
         transaction.execute("UPDATE volumes SET record = ?", (garbage,))
-    with pytest.raises(StateError, match="the record of volume data in state.db is damaged"):
+    with pytest.raises(StateError, match=r"record of volume data .*is damaged"):
         records.list_volumes(database.read())
     assert remove(database, paths, "data") is not None
