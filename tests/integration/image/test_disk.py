@@ -105,7 +105,10 @@ def test_a_read_only_disk(disk: Disk, site: Site, app: str) -> None:
     use(site, {"more": b"more"})
     _remount(disk, "ro")
     try:
-        with open_engine(*disk.paths) as engine, pytest.raises(StorageError, match="disk is mounted|Read-only"):
+        with (
+            open_engine(*disk.paths) as engine,
+            pytest.raises(StorageError, match=r"disk is mounted|Read-only"),
+        ):
             pull(engine, app)
     finally:
         _remount(disk, "rw")

@@ -83,6 +83,8 @@ def import_rootfs(
 
 
 class _Tar:
+    resumes = False
+
     def __init__(self, path: str) -> None:
         self._path = path
 

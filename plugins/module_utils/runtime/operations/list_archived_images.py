@@ -110,8 +110,14 @@ class _Layout:
         config = parse_image_config(raw_config)
         check_image(manifest, config)
         check_platform(self._platform, config)
-        members = {layer.digest: _blob_name(layer.digest) for layer in manifest.layers}
+        members = {layer.digest: self._member(layer) for layer in manifest.layers}
         return ArchivedImage(self._archive, names, Parts(manifest, config, raw, raw_config), members)
+
+    def _member(self, layer: Descriptor) -> str:
+        name = _blob_name(layer.digest)
+        if self._archive.members.get(name) != layer.size:
+            raise IntegrityError(f"{name} is not in it as a regular file of {layer.size} bytes")
+        return name
 
     def _manifest(self, entry: Descriptor) -> tuple[bytes, Manifest]:
         for _depth in range(_MAX_DEPTH):

@@ -32,6 +32,8 @@ def load_image(
 
 
 class _Members:
+    resumes = False
+
     def __init__(self, image: ArchivedImage) -> None:
         self._archive = image.archive
         self._members = image.members

@@ -63,6 +63,8 @@ def name_of(reference: Reference) -> str:
 class Repository:
     """One repository at its registry: an image, and blobs, several at a time (receive_layers.Source)."""
 
+    resumes = True
+
     def __init__(self, client: RegistryClient, repository: str) -> None:
         self._client = client
         self._repository = repository

@@ -65,7 +65,9 @@ Take = t.Callable[[WantedLayer, Open], None]
 
 
 class Source(t.Protocol):
-    """Where blobs come from."""
+    """Where blobs come from. `resumes`: is a part of a blob worth keeping for the next attempt?"""
+
+    resumes: bool
 
     def deliver(self, layers: t.Sequence[WantedLayer], take: Take) -> None:
         """Call `take` once for each layer, in whichever threads and order suit the source."""
@@ -357,7 +359,7 @@ class _Reception:
             for digest in self._committed:
                 with collecting(problems):
                     self._blobs.remove(digest)
-        if isinstance(error, (StorageError, IntegrityError, OSError)):
+        if not self._source.resumes or isinstance(error, (StorageError, IntegrityError, OSError)):
             for ingest in self._ingests.values():
                 with collecting(problems):
                     ingest.discard()

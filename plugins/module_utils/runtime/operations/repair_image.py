@@ -66,6 +66,8 @@ def repair_image(
 class _Origin:
     """The registry that an image came from, asked only when a blob is not here."""
 
+    resumes = True
+
     def __init__(self, engine: Engine, record: ImageRecord, options: RegistryOptions | None) -> None:
         names = [name.name for name in names_of(engine.database.read(), record.id) if name.manifest_digest]
         self._reference = parse_reference(names[0]) if names else None
