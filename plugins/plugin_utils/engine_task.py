@@ -1,14 +1,13 @@
 # Copyright (c) The Coracle authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the modules of this collection travel: the engine once per version and target, a task carries only
-its name.
+"""How the modules of this collection travel: the engine once, a task carries only the name of its version.
 
-    coracle_task           has the SHA-256 of the engine's sources: runs the module from what is on the target, or says that
-                           this version is not there
-    + the archive          if the target has a root: sent, checked, installed, and run from
-    the whole module       otherwise, as Ansible sends any module: on a bare target, in check mode, for a module that only
-                           looks. If it has made a root, the engine is installed then
+    coracle_task      has the SHA-256 of the engine's sources: runs the module from what is on the target, or
+                      says that this version is not there
+    + the archive     if the target has a root: sent, checked, installed, and run from
+    the whole module  otherwise, as Ansible sends any module: on a bare target, in check mode, for a module
+                      that only looks. If it has made a root, the engine is installed then
 
 A module does the same in all three ways, and needs none of this: without the action plugin it travels whole.
 """
@@ -33,7 +32,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations 
 
 PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-Answer = t.Dict[str, t.Any]
+Answer = dict[str, t.Any]
 
 
 class EngineTask(ActionBase):

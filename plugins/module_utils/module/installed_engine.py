@@ -1,17 +1,16 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run a module of this collection from the engine that is on the target, instead of sending the engine with
-each task.
+"""Run a module of this collection from the engine that is on the target, instead of sending it with the task.
 
-The payload of such a task is this file, `coracle_task` and Ansible's own; plugin_utils/engine_task.py
-writes the order.
+The payload of such a task is this file, `coracle_task` and Ansible's own; plugin_utils/engine_task.py writes
+the order.
 
-    <root>/agent/<version>/coracle.pyz      sources; the version is their SHA-256, and is checked before each use
+    <root>/agent/<version>/coracle.pyz      sources; the version is their SHA-256, checked before each use
     <root>/agent/<version>/cpython-311.zip  what this Python has compiled of them
 
 Nothing here is followed that somebody else could have put there: all directories have to be ours alone. An
-engine that arrives with the task gets its name when it is complete, checked and on disk; a root that does
-not exist yet is not made for it. Nothing of the engine may be imported at the top of this file, or it would
+engine that arrives with the task gets its name when it is complete, checked and on disk; a root that does not
+exist yet is not made for it. Nothing of the engine may be imported at the top of this file, or it would
 become part of the payload.
 """
 

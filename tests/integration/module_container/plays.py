@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -43,13 +44,18 @@ class Target:
         self.work = work
         self.image = image
         self.registry = registry
+        self.sent: list[str] = []
 
-    def run(self, *tasks: Task) -> list[Result]:
-        """The results of the tasks of one play, in order; those that failed have `failed`."""
+    def run(self, *tasks: Task, hosts: int = 1, **environment: str) -> list[Result]:
+        """The results of the tasks of one play, in order; those that failed have `failed`.
+
+        With several `hosts`, names for this machine, each task has as many results. Afterwards `sent` has
+        the names of the modules that have travelled for them.
+        """
         recorded = self.work / "results.json"
         recorded.unlink(missing_ok=True)
         play = {
-            "hosts": "localhost",
+            "hosts": "all",
             "connection": "local",
             "gather_facts": False,
             "vars": {"ansible_python_interpreter": TARGET_PYTHON},
@@ -60,12 +66,13 @@ class Target:
         done = subprocess.run(
             [
                 str(pathlib.Path(sys.executable).parent / "ansible-playbook"),
+                "-vvv",
                 "-i",
-                "localhost,",
+                "".join(f"host{number}," for number in range(hosts)),
                 str(playbook),
             ],
-            cwd=REPOSITORY,
-            env=self._environment(recorded),
+            cwd=self.work,
+            env={**self._environment(recorded), **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -74,7 +81,8 @@ class Target:
         results = (
             [json.loads(line) for line in recorded.read_text().splitlines()] if recorded.exists() else []
         )
-        assert len(results) == len(tasks), done.stdout + done.stderr
+        assert len(results) == len(tasks) * hosts, done.stdout + done.stderr
+        self.sent = re.findall(r"Using module file \S*/(\w+)\.py", done.stdout)
         return results
 
     def make(self, state: str = "started", **options: t.Any) -> Result:
@@ -120,6 +128,7 @@ class Target:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_FORKS": "10",
             "ANSIBLE_CALLBACK_PLUGINS": str(pathlib.Path(__file__).parent / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "record_results",
             "ANSIBLE_LOCALHOST_WARNING": "false",

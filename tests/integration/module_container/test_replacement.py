@@ -1,6 +1,6 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A replacement that goes wrong or is killed in the middle: the old container runs, and nothing else is left."""
+"""A replacement that goes wrong or is killed in the middle: the old one runs, and nothing else is left."""
 
 from __future__ import annotations
 

@@ -1,0 +1,73 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The archive of the engine: the same bytes for the same sources, complete, and what is compiled fits to it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations import build_agent
+
+PLUGINS = pathlib.Path(__file__).parents[6] / "plugins"
+MAIN = "coracle/module_utils/runtime/agent/main.py"
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    return build_agent.pack(build_agent.sources_of_collection(str(PLUGINS)))
+
+
+def test_equal_sources_make_equal_bytes(whole: bytes) -> None:
+    sources = build_agent.sources_of_collection(str(PLUGINS))
+    backwards = dict(reversed(sorted(sources.items())))
+    assert hashlib.sha256(build_agent.pack(backwards)).digest() == hashlib.sha256(whole).digest()
+
+
+def test_everything_of_the_collection_is_in_it(whole: bytes) -> None:
+    names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
+    for path in [*PLUGINS.glob("module_utils/**/*.py"), *PLUGINS.glob("modules/*.py")]:
+        assert f"coracle/{path.relative_to(PLUGINS)}" in names
+    assert "coracle/__init__.py" in names
+    assert "coracle/modules/__init__.py" in names
+
+
+def test_the_agent_is_a_part_of_it(whole: bytes) -> None:
+    agent, archive = build_agent.sources_of_agent(), zipfile.ZipFile(io.BytesIO(whole))
+    assert MAIN in agent
+    assert {path: archive.read(path) for path in agent} == agent
+    assert not [
+        path for path in agent if "/registry/" in path or "/reconcile/" in path or "/modules/" in path
+    ]
+
+
+def test_it_runs_with_and_without_what_is_compiled(whole: bytes, tmp_path: pathlib.Path) -> None:
+    archive = tmp_path / "coracle.pyz"
+    archive.write_bytes(build_agent.pack(build_agent.sources_of_agent()))
+    usage = run(archive)
+    assert "usage: coracle.pyz" in usage.stderr
+    (tmp_path / build_agent.compiled_name()).write_bytes(build_agent.compiled(archive.read_bytes()))
+    verbose = run(archive, "-v")
+    assert "usage: coracle.pyz" in verbose.stderr
+    assert f"{build_agent.compiled_name()}/coracle/module_utils/runtime/agent/main.pyc" in verbose.stderr
+
+
+def test_only_compiled_code_is_in_what_is_compiled(whole: bytes) -> None:
+    names = zipfile.ZipFile(io.BytesIO(build_agent.compiled(whole))).namelist()
+    sources = zipfile.ZipFile(io.BytesIO(whole)).namelist()
+    assert names == [f"{name}c" for name in sources if name != "__main__.py"]
+
+
+def run(archive: pathlib.Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-S", *options, str(archive), "nonsense"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
