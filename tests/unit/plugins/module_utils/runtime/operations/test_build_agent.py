@@ -1,6 +1,6 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The archive of the engine: the same bytes for the same sources, complete, and what is compiled fits to it."""
+"""The archive of the engine: the same bytes for the same sources, complete, and it runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def whole() -> bytes:
 
 def test_equal_sources_make_equal_bytes(whole: bytes) -> None:
     sources = build_agent.sources_of_collection(str(PLUGINS))
-    backwards = dict(reversed(sorted(sources.items())))
+    backwards = dict(sorted(sources.items(), reverse=True))
     assert hashlib.sha256(build_agent.pack(backwards)).digest() == hashlib.sha256(whole).digest()
 
 
@@ -47,15 +47,13 @@ def test_the_agent_is_a_part_of_it(whole: bytes) -> None:
     ]
 
 
-def test_it_runs_with_and_without_what_is_compiled(whole: bytes, tmp_path: pathlib.Path) -> None:
-    archive = tmp_path / "coracle.pyz"
-    archive.write_bytes(build_agent.pack(build_agent.sources_of_agent()))
-    usage = run(archive)
-    assert "usage: coracle.pyz" in usage.stderr
-    (tmp_path / build_agent.compiled_name()).write_bytes(build_agent.compiled(archive.read_bytes()))
-    verbose = run(archive, "-v")
-    assert "usage: coracle.pyz" in verbose.stderr
-    assert f"{build_agent.compiled_name()}/coracle/module_utils/runtime/agent/main.pyc" in verbose.stderr
+def test_it_runs_with_and_without_what_is_compiled(tmp_path: pathlib.Path) -> None:
+    archive, sources = tmp_path / "coracle.pyz", build_agent.sources_of_agent()
+    archive.write_bytes(build_agent.pack(sources))
+    assert run(archive).startswith("usage: coracle.pyz ")
+    other = build_agent.pack({**sources, MAIN: sources[MAIN].replace(b"coracle.pyz", b"compiled")})
+    (tmp_path / build_agent.compiled_name()).write_bytes(build_agent.compiled(other))
+    assert run(archive).startswith("usage: compiled ")
 
 
 def test_only_compiled_code_is_in_what_is_compiled(whole: bytes) -> None:
@@ -64,10 +62,7 @@ def test_only_compiled_code_is_in_what_is_compiled(whole: bytes) -> None:
     assert names == [f"{name}c" for name in sources if name != "__main__.py"]
 
 
-def run(archive: pathlib.Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-S", *options, str(archive), "nonsense"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(archive: pathlib.Path) -> str:
+    """What the agent says to a command that it does not know."""
+    argv = [sys.executable, "-I", "-S", str(archive), "nonsense"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stderr
