@@ -61,11 +61,14 @@ def unit_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
 
 def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = True) -> list[Part]:
     """Without `containers` only the tests that need neither root nor a container."""
-    chosen = [*_WITH_ANSIBLE, "tests/integration"] + ([] if containers else ["-m", "unprivileged"])
+    chosen = ["tests/integration"] if containers else ["tests/integration", "-m", "unprivileged"]
     parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers))]
     if containers and not arguments:
-        smoke = _pytest("newest", [*_WITH_ANSIBLE, "tests/integration", "-m", "smoke"], root=True)
+        smoke = _pytest("newest", ["tests/integration", "-m", "smoke"], root=True)
         parts.append(Part("smoke tests with the newest ansible-core", smoke))
+        parts.append(
+            Part("pytest-ansible", _pytest("test", [*_WITH_ANSIBLE, "tests/pytest_ansible"], root=True))
+        )
     return parts
 
 

@@ -1,6 +1,9 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The modules from tests that users write with pytest-ansible: in one process, without a command line."""
+"""The modules from tests that users write with pytest-ansible: in one process, without a command line.
+
+Apart from the other tests because the plugin installs Ansible's finder of collections, which then finds no tests.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,11 @@ import typing as t
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def localhost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t.Any:
-    if not request.config.pluginmanager.has_plugin("pytest_ansible.plugin"):
-        pytest.skip("pytest-ansible is not loaded: pass -p pytest_ansible.plugin --ansible-unit-inject-only")
     monkeypatch.chdir(ROOT)
     ansible = request.getfixturevalue("ansible_adhoc")
     inventory = "playbooks/inventory/localhost.yml"
