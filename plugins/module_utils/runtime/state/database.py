@@ -198,12 +198,13 @@ def _connect(path: str) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
     """The schema version of a file that we can work with; StateError when we cannot."""
+    connection.execute("BEGIN")  # one view of all three: somebody may be making the file
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application != APPLICATION_ID:
-        tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application or version or tables:
-            raise StateError(f"{path} was not written by this engine", "choose another directory")
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
+    if application != APPLICATION_ID and (application or version or tables):
+        raise StateError(f"{path} was not written by this engine", "choose another directory")
     if version < 0:
         raise StateError(f"{path} is damaged: schema {version}", _DAMAGED)
     if version > len(MIGRATIONS):
