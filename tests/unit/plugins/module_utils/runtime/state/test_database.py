@@ -266,11 +266,9 @@ def test_a_migration_that_fails_changes_nothing(paths: Paths, monkeypatch: pytes
     monkeypatch.undo()
     with contextlib.closing(Database.open(paths)) as database:
         assert count(database) == 1
-        assert [row["name"] for row in database.read().all("PRAGMA table_info(volumes)")] == [
-            "name",
-            "record",
-            "created",
-        ]
+        columns = [row["name"] for row in database.read().all("PRAGMA table_info(volumes)")]
+        assert "name" in columns
+        assert "colour" not in columns
 
 
 def test_a_newer_file_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +324,7 @@ def use(paths: Paths) -> None:
     with contextlib.closing(Database.open(paths)) as database:
         database.read().all("SELECT * FROM volumes")
         with database.transaction() as transaction:
-            transaction.execute("INSERT OR REPLACE INTO volumes VALUES ('z', '{}', '')")
+            transaction.execute("INSERT OR REPLACE INTO volumes (name, record, created) VALUES ('z', '{}', '')")
 
 
 @pytest.fixture(scope="module")
