@@ -10,6 +10,7 @@ name:
     content           shared: a pull, load or create is under way; exclusive: garbage collection
     layer-<hex>       one layer is being made
     container-<id>    the container is being changed, from create to start and by the exit handler
+    volume-<hex>      the volume is being mounted, filled, unmounted or removed
     names             names are being given
     agent             the agent's files and unit are being installed
 
@@ -34,8 +35,8 @@ from ..errors import TimedOut
 from ..paths import Paths
 from .files import make_private_directory, names_inode
 
-_ORDER = ("replacement", "content", "layer", "container", "names", "agent")
-_NAME = r"content|(layer|replacement|container)-[0-9a-f]+|names|agent"
+_ORDER = ("replacement", "content", "layer", "container", "volume", "names", "agent")
+_NAME = r"content|(layer|replacement|container|volume)-[0-9a-f]+|names|agent"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 

@@ -179,7 +179,7 @@ def test_a_removed_file_locks_nobody_out(paths: Paths) -> None:
 
 def test_the_order_is_enforced(paths: Paths) -> None:
     with lock(paths, "content", shared=True), lock(paths, "layer-aa"), lock(paths, "layer-bb"):
-        with lock(paths, "container-aa"), lock(paths, "names"):
+        with lock(paths, "container-aa"), lock(paths, "volume-00"), lock(paths, "names"):
             pass
         with lock(paths, "agent"):
             pass
