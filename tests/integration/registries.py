@@ -112,7 +112,7 @@ class Registry:
     def _manifest_request(
         self, method: str, name: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[bytes, http.client.HTTPMessage]:
-        repository, _, target = name.replace("@", ":", 1).partition(":")
+        repository, _colon, target = name.replace("@", ":", 1).partition(":")
         path = f"/v2/{repository}/manifests/{target}"
         status, answer, content = self.request(method, path, body, headers)
         if status == 401 and "Bearer" in answer["WWW-Authenticate"]:
@@ -186,7 +186,7 @@ def running_registry(
         settings["auth"] = {"htpasswd": {"realm": "test", "path": str(directory / "htpasswd")}}
     config, log = directory / "config.yml", directory / "registry.log"
     config.write_text(json.dumps(settings))
-    username, password = next(iter(users.items())) if users else ("", "")
+    (username, password), *_others = [*users.items()] if users else [("", "")]
     with contextlib.ExitStack() as running:
         host = running.enter_context(_process(config, log))
 
@@ -297,7 +297,7 @@ class TokenServer:
         """Status and body for a token request."""
         user, granted = "", False
         if authorization.startswith("Basic "):
-            user, _, password = base64.b64decode(authorization[6:]).decode().partition(":")
+            user, _colon, password = base64.b64decode(authorization[6:]).decode().partition(":")
             granted = self.users.get(user) == password
             if not granted:
                 return 401, {
@@ -305,8 +305,8 @@ class TokenServer:
                 }
         scope = dict(urllib.parse.parse_qsl(query)).get("scope", "")
         self.requests.append((user, scope))
-        kind, _, rest = scope.partition(":")
-        name, _, actions = rest.rpartition(":")
+        kind, _colon, rest = scope.partition(":")
+        name, _colon, actions = rest.rpartition(":")
         allowed = actions.split(",") if granted else ["pull"] if name.startswith("public/") else []
         return 200, {
             "token": self._token(user, {"type": kind, "name": name, "actions": allowed}),

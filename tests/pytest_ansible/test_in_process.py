@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The modules from tests that users write with pytest-ansible: in one process, without a command line.
 
-Apart from the other tests because the plugin installs Ansible's finder of collections, which then finds no tests.
+Apart from the other tests: the plugin installs Ansible's finder of collections, which finds no tests.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def test_mount_that_cannot_be(harbour: Harbour) -> None:
 def test_program_that_is_not_installed(harbour: Harbour) -> None:
     harbour.create("web", *SLEEP)
     missing = pytest.raises(HostNotReady, match=r"conmon-of-another-world is not installed .*host")
-    with Engine(harbour.paths, conmon="conmon-of-another-world") as engine, missing:
+    with missing, Engine(harbour.paths, conmon="conmon-of-another-world") as engine:
         start_container(engine, "web")
     nothing_is_left(harbour)
     harbour.create("other", *SLEEP, runtime="/opt/no/crun")

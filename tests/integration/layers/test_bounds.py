@@ -85,7 +85,7 @@ def test_damaged_streams_are_refused(data: bytes, compression: str, images: Imag
 def zeros(amount: int) -> t.Iterator[bytes]:
     """A tar with one file of zeros, in pieces."""
     yield header("zeros", size=amount)
-    for _ in range(amount >> 20):
+    for _megabyte in range(amount >> 20):
         yield bytes(1 << 20)
     yield bytes(1024)
 

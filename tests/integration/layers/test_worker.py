@@ -96,7 +96,7 @@ def test_abort_ends_the_child(images: Images) -> None:
 
 
 def write_on(worker: ExtractionWorker) -> None:
-    for _ in range(100):
+    for _megabyte in range(100):
         worker.write(bytes(1 << 20))
     worker.finish()
 

@@ -68,8 +68,7 @@ def _counts_swap(control_groups: CgroupLayout) -> bool:
 
 
 def _machine_name(name: str) -> str:
-    """One name for all 32-bit members of a family: `armv6l` and `armv8l` have the system calls of `armv7l`.
-    """
+    """One name for the 32-bit members of a family: `armv6l`, `armv8l` have the system calls of `armv7l`."""
     if name.startswith("armv"):
         return "armv7l"
     return "i686" if re.fullmatch("i[3-6]86", name) else name

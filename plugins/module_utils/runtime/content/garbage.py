@@ -28,7 +28,8 @@ class Needed(t.NamedTuple):
 def mark(rows: Reader) -> Needed:
     """StateError if any record cannot be read: what it needs is unknown, so nothing may be removed.
 
-    A layer is needed even where the image mounts another directory in its stead: it is what the next pull looks for.
+    A layer is needed even where the image mounts another directory in its stead: it is what the next pull
+    looks for.
     """
     blobs: set[str] = set()
     directories: set[str] = set()

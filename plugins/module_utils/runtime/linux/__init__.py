@@ -4,6 +4,7 @@
 
 syscalls      calls that Python does not have, through one errno funnel
 files         private directories, atomic writes, paths resolved inside a root, removal of hostile trees
+copies        a tree of files copied into another, neither of them trusted
 locks         flock with a bounded wait; the one list of lock order
 processes     identities that survive PID reuse; running and starting programs
 mounts        overlay, bind, unmount, what is mounted below a path

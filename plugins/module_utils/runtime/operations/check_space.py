@@ -18,8 +18,7 @@ _MOST = 256 << 20
 
 
 def check_space(paths: Paths, needed: int = 0) -> None:
-    """StorageError unless `needed` more bytes can be stored and the floor (3 %, at most 256 MiB) stays free.
-    """
+    """StorageError unless `needed` more bytes fit and the floor (3 %, at most 256 MiB) stays free."""
     free = free_bytes(paths.root)
     floor = _floor(paths.root)
     if free - floor >= needed:

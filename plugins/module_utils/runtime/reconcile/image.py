@@ -54,8 +54,7 @@ class PlannedImage(t.NamedTuple):
 
 
 def plan_image(engine: Engine, request: ImageRequest) -> PlannedImage:
-    """Raises InvalidInput for contradictions, NotFound, Conflict, and what registry or archive have to say.
-    """
+    """Raises InvalidInput for contradictions, NotFound, Conflict, and what registry or archive say."""
     if request.state == "absent":
         return _plan_removal(engine, request)
     _check(request)

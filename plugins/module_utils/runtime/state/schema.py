@@ -47,7 +47,7 @@ CREATE INDEX volume_uses_by_container ON volume_uses (container_id);
 """
 
 _VOLUMES_ARE_FILLED_IMAGES_ARE_MOUNTED = """
-ALTER TABLE volumes ADD COLUMN filled INTEGER NOT NULL DEFAULT 1;  -- 0: what the image has is yet to be copied
+ALTER TABLE volumes ADD COLUMN filled INTEGER NOT NULL DEFAULT 1;  -- 0: the image's files are to be copied
 CREATE TABLE image_uses (            -- images that a container mounts besides its own
     image_id TEXT NOT NULL REFERENCES images (id),
     container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,

@@ -101,10 +101,14 @@ class Bundle:
                 errors="replace",
                 env=ENVIRONMENT,
                 timeout=60,
+                check=False,
             )
         finally:
             subprocess.run(
-                [*command, "delete", "--force", CONTAINER_ID], capture_output=True, env=ENVIRONMENT
+                [*command, "delete", "--force", CONTAINER_ID],
+                capture_output=True,
+                env=ENVIRONMENT,
+                check=False,
             )
             cgroups.remove(self.paths.cgroup_parent)
         return Ran(done.returncode, done.stdout, done.stderr)

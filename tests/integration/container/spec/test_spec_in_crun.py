@@ -46,9 +46,16 @@ def test_capabilities_and_filter_of_root(bundle: Bundle, runtime: str) -> None:
     status = fine(bundle.shell("cat /proc/self/status", runtime)).status
     names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Groups", "Umask")
     assert {name: status[name] for name in names} == {
-        "CapInh": NOTHING, "CapPrm": PODMANS_ELEVEN, "CapEff": PODMANS_ELEVEN, "CapBnd": PODMANS_ELEVEN,
-        "CapAmb": NOTHING, "NoNewPrivs": "0", "Seccomp": "2", "Groups": "0", "Umask": "0022",
-    }  # fmt: skip
+        "CapInh": NOTHING,
+        "CapPrm": PODMANS_ELEVEN,
+        "CapEff": PODMANS_ELEVEN,
+        "CapBnd": PODMANS_ELEVEN,
+        "CapAmb": NOTHING,
+        "NoNewPrivs": "0",
+        "Seccomp": "2",
+        "Groups": "0",
+        "Umask": "0022",
+    }
 
 
 def test_a_user_of_the_image(bundle: Bundle, runtime: str) -> None:
@@ -78,9 +85,15 @@ def test_environment(bundle: Bundle, runtime: str, monkeypatch: pytest.MonkeyPat
     config = ContainerConfig(command=["/bin/env"], env={"A": "two\nlines"}, hostname="web")
     ran = fine(bundle.run(config, image, runtime))
     assert sorted(ran.lines) == sorted(
-        ["HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=web",
-         "A=two", "lines", "B=x=y z"]
-    )  # fmt: skip
+        [
+            "HOME=/root",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOSTNAME=web",
+            "A=two",
+            "lines",
+            "B=x=y z",
+        ]
+    )
 
 
 def test_names_and_places(bundle: Bundle, runtime: str) -> None:
@@ -103,9 +116,10 @@ def test_nothing_inherited_from_the_caller(bundle: Bundle, runtime: str, tmp_pat
 
 def test_rlimits(bundle: Bundle, runtime: str) -> None:
     ulimits = parse_ulimits(["nofile=512:1024", "nproc=50", "fsize=1048576"], "ulimits")
-    limits = {line[:26].strip(): line[26:].split()[:2] for line in fine(
-        bundle.shell("cat /proc/self/limits", runtime, ulimits=ulimits)
-    ).lines}  # fmt: skip
+    limits = {
+        line[:26].strip(): line[26:].split()[:2]
+        for line in fine(bundle.shell("cat /proc/self/limits", runtime, ulimits=ulimits)).lines
+    }
     assert limits["Max open files"] == ["512", "1024"]
     assert limits["Max processes"] == ["50", "50"]
     assert limits["Max file size"] == ["1048576", "1048576"]
@@ -129,9 +143,12 @@ def test_limits_of_the_control_group(bundle: Bundle, runtime: str) -> None:
         group_file("memory.max" if is_v2 else "memory.limit_in_bytes", "memory"): str(64 * 1024**2),
         group_file("pids.max", "pids"): "77",
         group_file("cpuset.cpus", "cpuset"): "0",
-        **({group_file("cpu.max", "cpu"): "50000 100000"} if is_v2 else
-           {group_file("cpu.cfs_quota_us", "cpu"): "50000", group_file("cpu.shares", "cpu"): "512"}),
-    }  # fmt: skip
+        **(
+            {group_file("cpu.max", "cpu"): "50000 100000"}
+            if is_v2
+            else {group_file("cpu.cfs_quota_us", "cpu"): "50000", group_file("cpu.shares", "cpu"): "512"}
+        ),
+    }
     options = {"memory": 64 * 1024**2, "pids_limit": 77, "cpus": 0.5, "cpu_shares": 512, "cpuset_cpus": "0"}
     ran = fine(
         bundle.shell(
@@ -237,13 +254,29 @@ def test_what_is_mounted_inside_stays_inside(bundle: Bundle, runtime: str, tmp_p
 
 def test_devices(bundle: Bundle, runtime: str) -> None:
     os.mknod(bundle.rootfs / "fuse", stat.S_IFCHR | 0o666, os.makedev(10, 229))
-    ran = bundle.shell("ls /dev; head -c1 /fuse; head -c 3 /dev/nothing | wc -c; echo x >/dev/nothing",
-    runtime,
-                       devices=parse_devices(["/dev/zero:/dev/nothing:r"], "devices"))  # fmt: skip
+    ran = bundle.shell(
+        "ls /dev; head -c1 /fuse; head -c 3 /dev/nothing | wc -c; echo x >/dev/nothing",
+        runtime,
+        devices=parse_devices(["/dev/zero:/dev/nothing:r"], "devices"),
+    )
     names = set(ran.lines[:-1])
-    assert {"fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
-    "urandom",
-            "zero", "mqueue", "nothing"} == names - {"core"}  # fmt: skip
+    assert {
+        "fd",
+        "full",
+        "null",
+        "ptmx",
+        "pts",
+        "random",
+        "shm",
+        "stderr",
+        "stdin",
+        "stdout",
+        "tty",
+        "urandom",
+        "zero",
+        "mqueue",
+        "nothing",
+    } == names - {"core"}
     assert ran.lines[-1] == "3"
     assert "/fuse: Operation not permitted" in ran.errors
 

@@ -25,8 +25,14 @@ def test_a_device_as_it_is_on_the_host() -> None:
     (device,) = container_devices(asked("/dev/null", "/dev/nothing", "r"))
     assert device == Device("/dev/nothing", "c", 1, 3, 0o666, 0, 0, "r")
     assert device.node() == {
-        "path": "/dev/nothing", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666, "uid": 0, "gid": 0,
-    }  # fmt: skip
+        "path": "/dev/nothing",
+        "type": "c",
+        "major": 1,
+        "minor": 3,
+        "fileMode": 0o666,
+        "uid": 0,
+        "gid": 0,
+    }
     assert device.rule() == {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "r"}
 
 
@@ -50,9 +56,16 @@ def test_rules_deny_all_and_allow_the_usual_ones() -> None:
     rules = device_rules([], everything=False)
     assert rules[0] == {"allow": False, "access": "rwm"}
     assert {(rule["type"], rule["major"], rule.get("minor")) for rule in rules[1:]} == {
-        ("c", 1, 3), ("c", 1, 5), ("c", 1, 7), ("c", 1, 8), ("c", 1, 9), ("c", 5, 0), ("c", 5, 1), ("c", 5,
-         2), ("c", 136, None),
-    }  # fmt: skip
+        ("c", 1, 3),
+        ("c", 1, 5),
+        ("c", 1, 7),
+        ("c", 1, 8),
+        ("c", 1, 9),
+        ("c", 5, 0),
+        ("c", 5, 1),
+        ("c", 5, 2),
+        ("c", 136, None),
+    }
     assert all(rule["allow"] for rule in rules[1:])
     device = Device("/dev/fuse", "c", 10, 229, 0o666, 0, 0, "rw")
     assert device_rules([device], everything=False)[-1] == device.rule()

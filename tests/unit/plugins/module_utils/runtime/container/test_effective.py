@@ -61,8 +61,13 @@ def test_nothing_to_run(image: dict[str, t.Any]) -> None:
 def test_environment_in_layers() -> None:
     config = ContainerConfig(env={"B": "asked", "C": "asked"}, tty=True, hostname="h")
     assert what_runs(config, env=["A=image", "B=image", "PATH=/image"]).environment == {
-        "PATH": "/image", "HOSTNAME": "h", "TERM": "xterm", "A": "image", "B": "asked", "C": "asked",
-    }  # fmt: skip
+        "PATH": "/image",
+        "HOSTNAME": "h",
+        "TERM": "xterm",
+        "A": "image",
+        "B": "asked",
+        "C": "asked",
+    }
 
 
 def test_environment_without_an_image_environment() -> None:
@@ -140,10 +145,17 @@ def test_image_user(image: str, user: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "image", "number"), [(None, "", 15), (None, "SIGQUIT", 3), (None, "rtmin+3", 37), (None,
-     "nonsense", 15),
-                                   (None, "99", 15), ("SIGINT", "SIGQUIT", 2), ("SIGINT", "nonsense", 2)]
-)  # fmt: skip
+    ("asked", "image", "number"),
+    [
+        (None, "", 15),
+        (None, "SIGQUIT", 3),
+        (None, "rtmin+3", 37),
+        (None, "nonsense", 15),
+        (None, "99", 15),
+        ("SIGINT", "SIGQUIT", 2),
+        ("SIGINT", "nonsense", 2),
+    ],
+)
 def test_stop_signal(asked: t.Any, image: str, number: int) -> None:
     assert what_runs(ContainerConfig(stop_signal=asked), stop_signal=image).stop_signal == number
 
@@ -166,8 +178,10 @@ def test_volumes_of_the_image_become_anonymous_ones() -> None:
     config = ContainerConfig(volumes=asked, tmpfs={"/in-memory": ""})
     volumes = what_runs(config, volumes=["/covered/", "/data", "/in-memory", "/x/../data", "/data//"]).volumes
     assert [(volume.target, volume.anonymous) for volume in volumes] == [
-        ("/covered", False), ("/data", True), ("/own", True),
-    ]  # fmt: skip
+        ("/covered", False),
+        ("/data", True),
+        ("/own", True),
+    ]
     assert volumes[0] == VolumeMount("bind", "/srv", "/covered", True, ("z",))
 
 
@@ -198,10 +212,15 @@ TEXT = st.text(max_size=20)
 IMAGES = st.builds(
     ImageConfig,
     env=st.lists(st.one_of(TEXT, st.builds("{}={}".format, TEXT, TEXT))),
-    cmd=st.lists(TEXT), entrypoint=st.lists(TEXT), working_dir=st.one_of(TEXT, TEXT.map("/{}".format)),
-    user=TEXT, labels=st.dictionaries(TEXT, TEXT), volumes=st.lists(st.one_of(TEXT, TEXT.map("/{}".format))),
-    stop_signal=TEXT, exposed_ports=st.lists(TEXT),
-)  # fmt: skip
+    cmd=st.lists(TEXT),
+    entrypoint=st.lists(TEXT),
+    working_dir=st.one_of(TEXT, TEXT.map("/{}".format)),
+    user=TEXT,
+    labels=st.dictionaries(TEXT, TEXT),
+    volumes=st.lists(st.one_of(TEXT, TEXT.map("/{}".format))),
+    stop_signal=TEXT,
+    exposed_ports=st.lists(TEXT),
+)
 
 
 @settings(max_examples=500)
@@ -223,8 +242,21 @@ JSON = st.recursive(
     ),
     max_leaves=6,
 )
-FIELDS = ["Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "Volumes", "ExposedPorts", "StopSignal",
-          "Healthcheck", "OnBuild", "ArgsEscaped", "Shell"]  # fmt: skip
+FIELDS = [
+    "Env",
+    "Cmd",
+    "Entrypoint",
+    "WorkingDir",
+    "User",
+    "Labels",
+    "Volumes",
+    "ExposedPorts",
+    "StopSignal",
+    "Healthcheck",
+    "OnBuild",
+    "ArgsEscaped",
+    "Shell",
+]
 
 
 @settings(max_examples=300)

@@ -69,13 +69,22 @@ def test_the_whole_of_a_plain_container() -> None:
     assert document["hostname"] == "c0c0c0c0c0c0"
     assert document["root"] == {"path": f"/var/lib/coracle/containers/{ID}/rootfs", "readonly": False}
     process = document["process"]
-    assert {key: process[key] for key in ("terminal", "args", "cwd", "noNewPrivileges", "oomScoreAdj",
-    "user", "env")} == {
-        "terminal": False, "args": ["sh"], "cwd": "/", "noNewPrivileges": False, "oomScoreAdj": 0,
+    assert {
+        key: process[key]
+        for key in ("terminal", "args", "cwd", "noNewPrivileges", "oomScoreAdj", "user", "env")
+    } == {
+        "terminal": False,
+        "args": ["sh"],
+        "cwd": "/",
+        "noNewPrivileges": False,
+        "oomScoreAdj": 0,
         "user": {"uid": 0, "gid": 0, "additionalGids": [0], "umask": 18},
-        "env": ["HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOSTNAME=c0c0c0c0c0c0"],
-    }  # fmt: skip
+        "env": [
+            "HOME=/root",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOSTNAME=c0c0c0c0c0c0",
+        ],
+    }
     linux = document["linux"]
     assert linux["cgroupsPath"] == f"/coracle/{ID}"
     assert linux["namespaces"] == [
@@ -99,9 +108,17 @@ def test_the_whole_of_a_plain_container() -> None:
 def test_the_mounts_of_a_plain_container() -> None:
     mounts = specification()["mounts"]
     assert [mount["destination"] for mount in mounts] == [
-        "/dev", "/proc", "/sys", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts",
-        "/etc/resolv.conf", "/sys/fs/cgroup",
-    ]  # fmt: skip
+        "/dev",
+        "/proc",
+        "/sys",
+        "/dev/mqueue",
+        "/dev/pts",
+        "/dev/shm",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/sys/fs/cgroup",
+    ]
     by_target = {mount["destination"]: mount for mount in mounts}
     assert by_target["/dev"]["type"] == "tmpfs"
     assert "ro" in by_target["/sys"]["options"]
@@ -143,16 +160,20 @@ def test_host_network_and_old_control_groups() -> None:
     [
         ({"memory": 100}, {"memory": {"limit": 100, "swap": 200}}),
         ({"memory": 100, "memory_swap": -1}, {"memory": {"limit": 100, "swap": -1}}),
-        ({"memory": 100, "memory_swap": 100, "memory_reservation": 50},
-         {"memory": {"limit": 100, "swap": 100, "reservation": 50}}),
+        (
+            {"memory": 100, "memory_swap": 100, "memory_reservation": 50},
+            {"memory": {"limit": 100, "swap": 100, "reservation": 50}},
+        ),
         ({"memory_reservation": 50}, {"memory": {"reservation": 50}}),
         ({"cpus": 1.5}, {"cpu": {"quota": 150000, "period": 100000}}),
-        ({"cpu_quota": 5000, "cpu_period": 10000, "cpu_shares": 512},
-         {"cpu": {"quota": 5000, "period": 10000, "shares": 512}}),
+        (
+            {"cpu_quota": 5000, "cpu_period": 10000, "cpu_shares": 512},
+            {"cpu": {"quota": 5000, "period": 10000, "shares": 512}},
+        ),
         ({"cpuset_cpus": "0-1", "cpuset_mems": "0"}, {"cpu": {"cpus": "0-1", "mems": "0"}}),
         ({"pids_limit": 5}, {"pids": {"limit": 5}}),
     ],
-)  # fmt: skip
+)
 def test_limits(options: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
     resources = specification(**options)["linux"]["resources"]
     assert {
@@ -339,11 +360,23 @@ def test_targets_that_nobody_may_mount_on(target: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["/srv:/host/proc", "/proc:/host/proc:ro", "/x:/proc/cpuinfo", "/x:/proc/net/dev",
-     "/sys/fs/cgroup:/sys/fs/cgroup:ro",
-     "/sys/fs/bpf:/sys/fs/bpf", "/dev/shm:/dev/shm", "/x:/dev/shm", "/dev/log:/dev/log", "/dev/snd:/dev/snd",
-     "/dev/bus/usb:/dev/bus/usb", "/dev/disk:/dev/disk:ro", "/srv:/devices", "/srv:/process"],
-)  # fmt: skip
+    [
+        "/srv:/host/proc",
+        "/proc:/host/proc:ro",
+        "/x:/proc/cpuinfo",
+        "/x:/proc/net/dev",
+        "/sys/fs/cgroup:/sys/fs/cgroup:ro",
+        "/sys/fs/bpf:/sys/fs/bpf",
+        "/dev/shm:/dev/shm",
+        "/x:/dev/shm",
+        "/dev/log:/dev/log",
+        "/dev/snd:/dev/snd",
+        "/dev/bus/usb:/dev/bus/usb",
+        "/dev/disk:/dev/disk:ro",
+        "/srv:/devices",
+        "/srv:/process",
+    ],
+)
 def test_targets_that_people_need(text: str) -> None:
     (volume,) = parse_volumes([text], "volumes")
     mounts = mounts_of(specification(volumes=[volume]))
@@ -374,15 +407,19 @@ NAMES = st.text(min_size=1).filter(lambda name: "=" not in name and name.isprint
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
-        "tty": st.booleans(), "read_only": st.booleans(), "memory": st.integers(1, 2**40),
+        "tty": st.booleans(),
+        "read_only": st.booleans(),
+        "memory": st.integers(1, 2**40),
         "cpus": st.floats(0.01, 64),
-        "pids_limit": st.integers(-1, 100), "oom_score_adj": st.integers(-1000, 1000),
-        "network_mode": st.sampled_from(["host", "none"]), "shm_size": st.integers(1, 2**40),
+        "pids_limit": st.integers(-1, 100),
+        "oom_score_adj": st.integers(-1000, 1000),
+        "network_mode": st.sampled_from(["host", "none"]),
+        "shm_size": st.integers(1, 2**40),
         "capabilities": st.lists(st.sampled_from(CAPABILITIES)),
         "cap_drop": st.lists(st.sampled_from(CAPABILITIES)),
         "env": st.dictionaries(NAMES, st.text()),
     },
-)  # fmt: skip
+)
 
 
 @given(OPTIONS, st.lists(st.sampled_from(["/data", "/dev", "/proc/x", "/a/../sys", "x", "/x\n"])))

@@ -242,6 +242,12 @@ def test_extended_headers_are_bounded_before_they_are_read() -> None:
 
 # Sparse files
 
+OLD_SPARSE_RECORDS = (
+    b"22 GNU.sparse.size=20\n24 GNU.sparse.name=real\n"
+    b"23 GNU.sparse.offset=0\n25 GNU.sparse.numbytes=2\n"
+    b"23 GNU.sparse.offset=8\n25 GNU.sparse.numbytes=1\n"
+)
+
 
 def sparse_pax(records: dict[str, str], content: bytes) -> bytes:
     return archive(pax({f"GNU.sparse.{key}": value for key, value in records.items()}), file("x", content))
@@ -253,13 +259,7 @@ def sparse_pax(records: dict[str, str], content: bytes) -> bytes:
         (sparse_pax({"major": "0", "minor": "1", "map": "0,2,8,1", "size": "20", "name": "real"}, b"abc"), 3),
         (
             archive(
-                header("x", b"x", size=len(old)) + padded(old)
-                if (
-                    old := b"22 GNU.sparse.size=20\n24 GNU.sparse.name=real\n"
-                    + b"23 GNU.sparse.offset=0\n25 GNU.sparse.numbytes=2\n"
-                    + b"23 GNU.sparse.offset=8\n25 GNU.sparse.numbytes=1\n"
-                )
-                else b"",
+                header("x", b"x", size=len(OLD_SPARSE_RECORDS)) + padded(OLD_SPARSE_RECORDS),
                 file("x", b"abc"),
             ),
             3,

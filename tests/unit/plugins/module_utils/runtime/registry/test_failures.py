@@ -73,7 +73,7 @@ NAME = "r.example:5000"
 def test_every_failure_has_its_sentence(error: Exception, kind: type, message: str) -> None:
     with pytest.raises(CoracleError, match=message) as caught, explained(NAME):
         raise error
-    assert type(caught.value) is kind
+    assert caught.type is kind
     assert str(caught.value).isprintable()
 
 

@@ -324,7 +324,7 @@ def use(paths: Paths) -> None:
     with contextlib.closing(Database.open(paths)) as database:
         database.read().all("SELECT * FROM volumes")
         with database.transaction() as transaction:
-            transaction.execute("INSERT OR REPLACE INTO volumes (name, record, created) VALUES ('z', '{}', '')")
+            transaction.execute("REPLACE INTO volumes (name, record, created) VALUES ('z', '{}', '')")
 
 
 @pytest.fixture(scope="module")
