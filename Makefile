@@ -19,8 +19,8 @@ demo: ## a web server in a container on this machine, from nothing; tells what i
 demo-clean: ## remove everything that the demo made
 	@$(PYTHON) tools/demo.py --clean
 
-test: ## everything that continuous integration runs: lint, unit and integration tests
-	@$(TESTS) lint unit integration
+test: ## everything that continuous integration runs: lint, unit, integration and system tests
+	@$(TESTS) lint unit integration system
 
 lint: ## linters and ansible-test sanity
 	@$(TESTS) lint

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import typing as t
 
 import packages
 from environments import ROOT, NoInterpreter, controller_environment
@@ -24,13 +23,9 @@ mount -t overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" overla
 """
 
 
-def prepare_host(lists: t.Iterable[str]) -> str:
-    """Bring this machine into the state that the tests need; the files in `lists` name its packages.
-
-    Returns why that failed, or an empty string.
-    """
-    wanted = [name for path in lists for name in (ROOT / path).read_text().split()]
-    return obstacle() or packages.install(wanted) or _apply_role()
+def prepare_host() -> str:
+    """Bring this machine into the state that the tests need. Returns why that failed, or an empty string."""
+    return obstacle() or packages.install(packages.listed("tests/packages.txt")) or _apply_role()
 
 
 def obstacle() -> str:

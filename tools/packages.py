@@ -31,6 +31,11 @@ def missing(names: t.Iterable[str]) -> list[str]:
     return [name for name in asked if name not in installed]
 
 
+def listed(file: str) -> list[str]:
+    """The names in a file of the repository, one a line."""
+    return (pathlib.Path(__file__).resolve().parent.parent / file).read_text().split()
+
+
 def as_root() -> list[str] | None:
     """The words that make a command run as root: none, `sudo -n`, or None when neither works."""
     if os.geteuid() == 0:

@@ -8,10 +8,10 @@ import os
 import pathlib
 import typing as t
 
+import packages
 import sanity
 from environments import CACHE, ROOT, controller_environment, target_environment
 from interpreters import Version, interpreters
-from packages import as_root
 
 # Besides the default one: the oldest target, and the newest that the oldest ansible-core supports.
 _TARGET_PYTHONS = ((3, 9), (3, 13))
@@ -73,14 +73,21 @@ def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = Tru
 
 
 def system_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
-    return [Part("system tests", _pytest("test", ["tests/system"], arguments, root=True))]
+    run = _pytest("test", ["tests/system"], arguments, root=True)
+
+    def prepare() -> Command:
+        reason = packages.install(packages.listed("tests/system/packages.txt"))
+        if reason:
+            raise RuntimeError(reason)
+        return run()
+
+    return [Part("system tests", prepare)]
 
 
 def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
     def prepare() -> Command:
-        return Command(
-            [*(as_root() or []), str(controller_environment("test") / "python"), "bench/run", *arguments]
-        )
+        python = str(controller_environment("test") / "python")
+        return Command([*(packages.as_root() or []), python, "bench/run.py", *arguments])
 
     return [Part("benchmarks", prepare)]
 
@@ -136,7 +143,7 @@ def _pytest_command(
         tests = [word for word in tests if not word.startswith("tests/")]
     cache = ["-o", f"cache_dir={CACHE / 'pytest' / name}"]
     argv = [str(programs / "python"), "-m", "pytest", *cache, *tests, *arguments]
-    become = (as_root() or []) if root else []
+    become = (packages.as_root() or []) if root else []
     if become:
         argv = [*become, "env", f"PATH={os.environ['PATH']}", f"CI={os.environ.get('CI', '')}", *argv]
     return Command(argv)

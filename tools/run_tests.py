@@ -66,8 +66,7 @@ def _run_side_by_side(todo: list[parts.Part]) -> list[Outcome]:
 
 def _run_on_this_host(groups: set[str], for_pytest: list[str]) -> list[Outcome]:
     """The parts that start containers, one after the other, with their output as it comes."""
-    lists = ["tests/packages.txt"] + (["tests/system/packages.txt"] if "system" in groups else [])
-    reason = prepare_host(lists)
+    reason = prepare_host()
     todo: list[parts.Part] = []
     if "integration" in groups:
         todo += parts.integration_parts(for_pytest, containers=not reason)
