@@ -5,6 +5,8 @@
     <root>/volumes/<name>/          0700
     <root>/volumes/<name>/_data     0755, what containers see; its owner and mode are theirs to change
 
+A volume with driver options is mounted there while containers run with it (operations/attach_volumes.py).
+
 All functions work inside a transaction of the caller, directory first. What a crash leaves: an empty
 directory without a row, which the next `ensure_volume` of that name takes over; or, on removal, a row without
 its directory and the data in the trash, which the next removal finishes.
@@ -19,24 +21,31 @@ import typing as t
 
 from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..linux.files import fsync_directory, make_private_directory
+from ..linux.mounts import unmount_below
 from ..linux.processes import now
 from ..linux.trees import move_to_trash
 from ..paths import Paths
 from ..state.database import Reader, Transaction
 
+_COLUMNS = "v.name, v.record, v.created, v.filled"
 VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 
 
 class VolumeRecord(t.NamedTuple):
-    """`anonymous`: made for one container because it named a target only, or its image did."""
+    """`anonymous`: made for one container because it named a target only, or its image did. `driver_options`:
+    volume/driver_options.py. `filled`: what the image has at the target is in it, or is not wanted any more.
+    """
 
     name: str
     labels: dict[str, str]
     anonymous: bool
     created: str
+    driver_options: dict[str, str]
+    filled: bool
 
     def to_json(self) -> str:
-        return json.dumps({"labels": self.labels, "anonymous": self.anonymous})
+        options = {"driver_options": self.driver_options} if self.driver_options else {}
+        return json.dumps({"labels": self.labels, "anonymous": self.anonymous, **options})
 
 
 def check_volume_name(name: str) -> str:
@@ -61,17 +70,35 @@ def ensure_volume(
     *,
     labels: t.Mapping[str, str] | None = None,
     anonymous: bool = False,
+    driver_options: t.Mapping[str, str] | None = None,
 ) -> str:
-    """Make the volume if it is not there; its data directory either way."""
+    """Make the volume if it is not there; its data directory either way.
+
+    Conflict if it is there with other options than `driver_options` (None: any will do).
+    """
     data = volume_data(paths, name)
+    found = find_volume(transaction, name)
+    if found is not None and driver_options is not None and found.driver_options != driver_options:
+        raise Conflict(
+            f"volume {name} exists with other driver options",
+            "give the same, choose another name, or recreate it with the module volume",
+        )
     _make_data_directory(data)
-    if find_volume(transaction, name) is None:
-        record = VolumeRecord(name, dict(labels or {}), anonymous, now())
+    if found is None:
+        record = VolumeRecord(name, dict(labels or {}), anonymous, now(), dict(driver_options or {}), False)
         transaction.execute(
-            "INSERT INTO volumes (name, record, created) VALUES (?, ?, ?)",
+            "INSERT INTO volumes (name, record, created, filled) VALUES (?, ?, ?, 0)",
             (record.name, record.to_json(), record.created),
         )
     return data
+
+
+def save_volume(transaction: Transaction, record: VolumeRecord) -> None:
+    """Write down what is known about a volume that exists."""
+    transaction.execute(
+        "UPDATE volumes SET record = ?, filled = ? WHERE name = ?",
+        (record.to_json(), int(record.filled), record.name),
+    )
 
 
 def _make_data_directory(data: str) -> None:
@@ -86,22 +113,28 @@ def _make_data_directory(data: str) -> None:
 
 
 def find_volume(reader: Reader, name: str) -> VolumeRecord | None:
-    row = reader.one("SELECT name, record, created FROM volumes WHERE name = ?", (name,))
+    row = reader.one(f"SELECT {_COLUMNS} FROM volumes v WHERE name = ?", (name,))
     return _record(row) if row else None
 
 
 def list_volumes(reader: Reader) -> list[VolumeRecord]:
     """All of them, by name."""
-    return [_record(row) for row in reader.all("SELECT name, record, created FROM volumes ORDER BY name")]
+    return [_record(row) for row in reader.all(f"SELECT {_COLUMNS} FROM volumes v ORDER BY name")]
 
 
 def _record(row: t.Any) -> VolumeRecord:
     try:
         document = json.loads(row["record"])
-        labels, anonymous = document.get("labels", {}), document.get("anonymous", False)
+        return VolumeRecord(
+            row["name"],
+            document.get("labels", {}),
+            document.get("anonymous", False),
+            row["created"],
+            document.get("driver_options", {}),
+            bool(row["filled"]),
+        )
     except (ValueError, AttributeError) as error:
         raise StateError(f"the record of volume {row['name']} in state.db is damaged: {error}") from error
-    return VolumeRecord(row["name"], labels, anonymous, row["created"])
 
 
 def use_volume(transaction: Transaction, name: str, container_id: str) -> None:
@@ -119,7 +152,7 @@ def containers_using(reader: Reader, name: str) -> list[str]:
 
 def volumes_of(reader: Reader, container_id: str) -> list[VolumeRecord]:
     query = (
-        "SELECT v.name, v.record, v.created FROM volumes v JOIN volume_uses u ON u.volume = v.name"
+        f"SELECT {_COLUMNS} FROM volumes v JOIN volume_uses u ON u.volume = v.name"
         " WHERE u.container_id = ? ORDER BY v.name"
     )
     return [_record(row) for row in reader.all(query, (container_id,))]
@@ -127,7 +160,8 @@ def volumes_of(reader: Reader, container_id: str) -> list[VolumeRecord]:
 
 def remove_volume(transaction: Transaction, paths: Paths, name: str) -> str | None:
     """Take the volume out of its place: where its data are now, for `remove_tree` after the commit; None when
-    there were none. Raises NotFound, or Conflict while containers need it.
+    there were none. Raises NotFound, or Conflict while containers need it. What was mounted on it is only
+    unmounted.
     """
     check_volume_name(name)
     if transaction.one("SELECT name FROM volumes WHERE name = ?", (name,)) is None:
@@ -138,6 +172,7 @@ def remove_volume(transaction: Transaction, paths: Paths, name: str) -> str | No
             f"volume {name} is used by {', '.join(users)}", "remove the containers first", containers=users
         )
     transaction.execute("DELETE FROM volumes WHERE name = ?", (name,))
+    unmount_below(os.path.join(paths.volumes, name))
     try:
         return move_to_trash(paths, os.path.join(paths.volumes, name))
     except FileNotFoundError:

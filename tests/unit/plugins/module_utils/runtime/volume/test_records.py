@@ -162,3 +162,49 @@ def test_a_damaged_record_is_said_and_can_be_removed(database: Database, paths: 
     with pytest.raises(StateError, match=r"record of volume data .*is damaged"):
         records.list_volumes(database.read())
     assert remove(database, paths, "data") is not None
+
+
+NFS = {"type": "nfs", "device": ":/srv", "o": "addr=192.0.2.1"}
+
+
+def test_driver_options_are_part_of_the_record(database: Database, paths: Paths) -> None:
+    with database.transaction() as transaction:
+        records.ensure_volume(transaction, paths, "data", driver_options=NFS)
+    found = records.find_volume(database.read(), "data")
+    assert found is not None
+    assert found.driver_options == NFS
+    assert not found.filled
+
+
+def test_other_driver_options_are_a_conflict(database: Database, paths: Paths) -> None:
+    ensure(database, paths, "data")
+    with database.transaction() as transaction:
+        records.ensure_volume(transaction, paths, "data", driver_options={})
+    with (
+        pytest.raises(Conflict, match="volume data exists with other driver options"),
+        database.transaction() as transaction,
+    ):
+        records.ensure_volume(transaction, paths, "data", driver_options=NFS)
+
+
+def test_what_is_written_down_is_read_again(database: Database, paths: Paths) -> None:
+    ensure(database, paths, "data")
+    found = records.find_volume(database.read(), "data")
+    assert found is not None
+    changed = found._replace(labels={"a": "b"}, filled=True)
+    with database.transaction() as transaction:
+        records.save_volume(transaction, changed)
+    assert records.find_volume(database.read(), "data") == changed
+
+
+def test_a_new_volume_of_an_old_name_is_not_filled(database: Database, paths: Paths) -> None:
+    ensure(database, paths, "data")
+    with database.transaction() as transaction:
+        found = records.find_volume(transaction, "data")
+        assert found is not None
+        records.save_volume(transaction, found._replace(filled=True))
+        records.remove_volume(transaction, paths, "data")
+        records.ensure_volume(transaction, paths, "data")
+        again = records.find_volume(transaction, "data")
+    assert again is not None
+    assert not again.filled
