@@ -1,15 +1,14 @@
 # Copyright (c) The Coracle authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A `container` task that changes nothing ÷ an `ansible.builtin.ping` task: seconds, and bytes sent to the
-target.
+"""A `container` task that changes nothing ÷ an `ansible.builtin.ping` task: seconds, and bytes sent.
 
     bench/no_change.py [--rounds 20]
 
 Local connection with pipelining, one playbook in which the two take turns; a task's time is from its start
-to its result, as a user waits for it; medians. The container runs and is described by a dozen options. Bytes are
-what Ansible puts on the target for a task; the first task of a bare target brings the engine. Prints rows of
-docs/benchmarks.md.
+to its result, as a user waits for it; medians. The container runs and is described by a dozen options.
+Bytes are what Ansible puts on the target for a task; the first task of a bare target brings the engine.
+Prints rows of docs/benchmarks.md.
 """
 
 from __future__ import annotations
