@@ -105,6 +105,12 @@ class Target:
     def info(self, check: bool = False, **options: t.Any) -> Task:
         return self._task("coracle.engine.container_info", check, False, options)
 
+    def volume(self, check: bool = False, diff: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.volume", check, diff, {"name": "data", **options})
+
+    def volume_info(self, check: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.volume_info", check, False, options)
+
     def one(self, **options: t.Any) -> Result:
         """The result of one container task that succeeds."""
         [result] = self.run(self.container(**options))
