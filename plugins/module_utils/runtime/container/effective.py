@@ -20,6 +20,9 @@ from .config import ContainerConfig
 from .mount_values import is_too_long
 from .values import has_control_characters, parse_signal, parse_user, signal_number
 
+if t.TYPE_CHECKING:
+    from .records import ContainerRecord
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_NETWORK_MODE = "none"
 DEFAULT_STOP_SIGNAL = "SIGTERM"
@@ -53,10 +56,18 @@ class Effective(t.NamedTuple):
     volumes: list[VolumeMount]
 
 
+def effective_of(record: ContainerRecord) -> Effective:
+    """What a recorded container is. IntegrityError or InvalidInput only if its image was never here."""
+    return effective(record.config, record.image, record.id, record.ancestor)
+
+
 def effective(
-    config: ContainerConfig, image: ImageConfig, container_id: str, volumes_from: str = ""
+    config: ContainerConfig, image: ImageConfig, container_id: str, ancestor: str = ""
 ) -> Effective:
-    """InvalidInput where an option is missing, IntegrityError where the image asks for the impossible."""
+    """InvalidInput where an option is missing, IntegrityError where the image asks for the impossible.
+
+    `ancestor`: the container whose anonymous volumes this one has taken over, if not its own.
+    """
     network_mode = config.network_mode or DEFAULT_NETWORK_MODE
     hostname = config.hostname or (os.uname().nodename if network_mode == "host" else container_id[:12])
     return Effective(
@@ -69,7 +80,7 @@ def effective(
         stop_signal=stop_signal(config, image),
         stop_timeout=DEFAULT_STOP_TIMEOUT if config.stop_timeout is None else config.stop_timeout,
         labels={**image.labels, **(config.labels or {})},
-        volumes=_volumes(config, image, volumes_from or container_id),
+        volumes=_volumes(config, image, ancestor or container_id),
     )
 
 

@@ -15,7 +15,7 @@ import typing as t
 from ..errors import CoracleError
 from ..oci.reference import familiar_name
 from ..paths import Paths
-from .effective import Effective, VolumeMount, effective
+from .effective import Effective, VolumeMount, effective_of
 from .records import ContainerRecord
 from .status import Status
 
@@ -28,7 +28,7 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
     yet.
     """
     try:
-        whole: Effective | None = effective(record.config, record.image, record.id, record.volumes_from)
+        whole: Effective | None = effective_of(record)
     except CoracleError:
         whole = None  # only of a container that is yet to be made: its image is not here
     directory = paths.container(record.id) if record.id else ""

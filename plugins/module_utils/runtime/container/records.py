@@ -137,8 +137,8 @@ class ContainerRecord:
     image: ImageConfig
     config: ContainerConfig
     created: str
-    volumes_from: str = ""
-    """Id of the first of a chain of replacements, whose anonymous volumes all of them use; empty: its own."""
+    ancestor: str = ""
+    """Id of the first of a chain of replacements, whose anonymous volumes all of them use; empty: itself."""
     state: ContainerState = dataclasses.field(default_factory=ContainerState)
 
 
@@ -224,7 +224,7 @@ def _config_text(record: ContainerRecord) -> str:
             "config": record.config.to_json(),
             "image": record.image.to_json(),
             "image_name": record.image_name,
-            "volumes_from": record.volumes_from,
+            "ancestor": record.ancestor,
         }
     )
 
@@ -241,7 +241,7 @@ def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
             image=ImageConfig.from_json(asked["image"]),
             config=ContainerConfig.from_json(asked["config"]),
             created=created,
-            volumes_from=asked.get("volumes_from", ""),
+            ancestor=asked.get("ancestor", ""),
             state=ContainerState.from_json(json.loads(state_text)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

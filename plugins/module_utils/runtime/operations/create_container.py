@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..container.effective import effective
+from ..container.effective import effective_of
 from ..container.records import (
     ContainerRecord,
     ContainerState,
@@ -56,7 +56,7 @@ def create_container(
         _check_free(transaction, name)
         if select_image(transaction, image.id) is None:
             raise NotFound(f"image {image_name} was removed meanwhile", "run the task again")
-        record.volumes_from = _first_of_chain(transaction, replaces)
+        record.ancestor = _first_of_chain(transaction, replaces)
         _insert(engine, transaction, record)
     return record
 
@@ -69,12 +69,12 @@ def _check_free(transaction: Transaction, name: str) -> None:
 
 def _first_of_chain(transaction: Transaction, replaces: Replaces | None) -> str:
     old = find_container_in(transaction, replaces.container_id) if replaces else None
-    return (old.volumes_from or old.id) if old else ""
+    return (old.ancestor or old.id) if old else ""
 
 
 def _insert(engine: Engine, transaction: Transaction, record: ContainerRecord) -> None:
     """Everything that the image and the options say is checked here, before anything is written."""
-    whole = effective(record.config, record.image, record.id, record.volumes_from)
+    whole = effective_of(record)
     insert_container(transaction, record)
     for volume in whole.volumes:
         if volume.type == "volume":

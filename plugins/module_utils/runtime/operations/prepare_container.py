@@ -15,7 +15,7 @@ import json
 import os
 import typing as t
 
-from ..container.effective import Effective, effective
+from ..container.effective import Effective, effective_of
 from ..container.records import ContainerRecord, Run
 from ..container.status import run_directory
 from ..errors import NotFound
@@ -99,7 +99,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     from ..container.mount_places import make_bind_sources
 
     directory = engine.paths.container(record.id)
-    whole = effective(record.config, record.image, record.id, record.volumes_from)
+    whole = effective_of(record)
     root = _mount(engine, record, directory)
     make_bind_sources(whole.volumes)
     write_host_files(directory, whole.hostname, whole.network_mode)

@@ -347,7 +347,7 @@ class _Sketch:
         record = self._record_to_come(image)
         if run:
             self._make_image_whole(record)
-        record.volumes_from = old.record.volumes_from or old.record.id
+        record.ancestor = old.record.ancestor or old.record.id
         self._add(step, Outlook(record, Status("running" if run else "created")))
 
     def _record_to_come(self, image: ResolvedImage) -> ContainerRecord:

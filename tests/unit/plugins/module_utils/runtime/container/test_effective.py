@@ -186,13 +186,13 @@ def test_volumes_of_the_image_become_anonymous_ones() -> None:
 
 
 def test_names_of_anonymous_volumes() -> None:
-    def name(container_id: str, target: str, volumes_from: str = "") -> str:
+    def name(container_id: str, target: str, ancestor: str = "") -> str:
         image = ImageConfig(cmd=["x"], volumes=[target])
-        return effective(ContainerConfig(), image, container_id, volumes_from).volumes[0].source
+        return effective(ContainerConfig(), image, container_id, ancestor).volumes[0].source
 
     assert name("a", "/data") == name("a", "/data")
     assert len({name("a", "/data"), name("b", "/data"), name("a", "/data2")}) == 3
-    assert name("b", "/data", volumes_from="a") == name("a", "/data")
+    assert name("b", "/data", ancestor="a") == name("a", "/data")
     assert len(name("a", "/data")) == 64
 
 

@@ -62,7 +62,7 @@ def record(number: int, name: str) -> ContainerRecord:
         image=ImageConfig(cmd=["sh"]),
         config=ContainerConfig(command=["true"]),
         created=f"2026-11-24T00:00:0{number}.000000000Z",
-        volumes_from="0" * 64,
+        ancestor="0" * 64,
     )
 
 
