@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..runtime.engine import Engine, open_engine
-from ..runtime.errors import CoracleError
+from ..runtime.errors import CoracleError, HostNotReady, InvalidInput, from_os_error
 from .argspec import ROOTS, ArgumentSpec
 
 Run = t.Callable[[Engine, dict[str, t.Any], bool], dict[str, t.Any]]
@@ -24,8 +25,11 @@ def run_module(spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True
     whole = spec.merge(ROOTS)
     module = AnsibleModule(whole.options, supports_check_mode=supports_check_mode, **whole.rules)
     try:
-        with open_engine(module.params["root"], module.params["run_root"]) as engine:
+        _check_privileges()
+        with open_engine(*_roots(module.params)) as engine:
             result = run(engine, module.params, module.check_mode)
+    except OSError as error:
+        module.fail_json(msg=str(from_os_error(error)), error=type(error).__name__)
     except CoracleError as error:
         module.fail_json(**{**error.facts, "msg": str(error), "error": type(error).__name__})
     except Exception as error:
@@ -35,6 +39,24 @@ def run_module(spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True
     if not module._diff:
         result.pop("diff", None)
     module.exit_json(**result)
+
+
+def _roots(params: dict[str, t.Any]) -> list[str]:
+    """Both in one spelling: names of things outside of them are derived from it."""
+    roots = []
+    for option in ("root", "run_root"):
+        if not params[option].startswith("/"):
+            raise InvalidInput(f"{option}: {params[option]!r} is not an absolute path")
+        roots.append(os.path.normpath("/" + params[option].lstrip("/")))
+    if roots[0] == roots[1]:
+        raise InvalidInput("root and run_root are the same directory", "run_root is emptied by a reboot")
+    return roots
+
+
+def _check_privileges() -> None:
+    """Namespaces, mounts and a state that is root's alone: without root there is nothing to see either."""
+    if os.geteuid() != 0:
+        raise HostNotReady("coracle.engine needs root on the target", "set become: true")
 
 
 def _fail_unexpectedly(module: AnsibleModule, error: Exception) -> t.NoReturn:

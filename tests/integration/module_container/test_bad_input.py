@@ -51,6 +51,19 @@ def test_bad_input_changes_nothing(bare_target: Target) -> None:
     assert not os.path.exists(bare_target.paths.run_root)
 
 
+def test_roots_that_cannot_be(bare_target: Target) -> None:
+    task = bare_target.info()
+    module = "coracle.engine.container_info"
+    relative, same, unprivileged = bare_target.run(
+        {**task, module: {**task[module], "root": "relative"}},
+        {**task, module: {**task[module], "run_root": f"{bare_target.paths.root}//"}},
+        {**task, "become": True, "become_user": "nobody"},
+    )
+    assert relative["msg"] == "root: 'relative' is not an absolute path"
+    assert same["msg"].startswith("root and run_root are the same directory")
+    assert unprivileged["msg"] == "coracle.engine needs root on the target (set become: true)"
+
+
 def test_an_unprepared_host_is_told_what_it_lacks(target: Target) -> None:
     failed, info = target.run(target.container(image=target.image, runtime="no-such-runtime"), target.info())
     assert "no-such-runtime" in failed["msg"]
