@@ -79,19 +79,19 @@ def parse_volume(value: t.Any, option: str) -> dict[str, t.Any]:
         return _volume_again(value, option)
     parts = parse_text(value, option).split(":")
     if len(parts) == 1:
-        target = _target(value, parts[0], option)
+        target = mount_target(value, parts[0], option)
         return {"type": "volume", "source": "", "target": target, "read_only": False, "options": []}
     if len(parts) > 3 or not parts[1].startswith("/"):
         raise refuse(value, option, "is not a volume", _VOLUME_SYNTAX)
     options = _volume_modes(value, parts[2] if len(parts) == 3 else "", option)
-    kind, source = _source(value, parts[0], option)
+    kind, source = volume_source(value, parts[0], option)
     misplaced = [mode for mode in options if mode in _MODES_NOT_FOR[kind]]
     if misplaced:
         raise refuse(value, option, f"has the mode {misplaced[0]}, which a {kind} cannot have")
     return {
         "type": kind,
         "source": source,
-        "target": _target(value, parts[1], option),
+        "target": mount_target(value, parts[1], option),
         "read_only": "ro" in options,
         "options": [mode for mode in options if mode != "ro"],
     }
@@ -104,7 +104,8 @@ def _volume_again(volume: dict[str, t.Any], option: str) -> dict[str, t.Any]:
     return parse_volume(f"{volume['source']}:{volume['target']}" + (f":{modes}" if modes else ""), option)
 
 
-def _source(value: t.Any, text: str, option: str) -> tuple[str, str]:
+def volume_source(value: t.Any, text: str, option: str) -> tuple[str, str]:
+    """`("bind", path)` or `("volume", name)`."""
     if text.startswith("/"):
         return "bind", parse_path(text, option)
     if text.startswith((".", "~")):
@@ -114,7 +115,8 @@ def _source(value: t.Any, text: str, option: str) -> tuple[str, str]:
     return "volume", text
 
 
-def _target(value: t.Any, text: str, option: str) -> str:
+def mount_target(value: t.Any, text: str, option: str) -> str:
+    """A path in the container; `value` is what the error shows."""
     path = parse_path(text, option)
     if path == "/":
         raise refuse(value, option, "would cover the whole container", "mount it below /")
@@ -146,14 +148,15 @@ def parse_tmpfs(value: t.Any, option: str) -> dict[str, str]:
     mounts: dict[str, str] = {}
     for item in parse_texts(items, option):
         path, _colon, options = item.partition(":")
-        target = _target(item, path, option)
-        normal = _tmpfs_options(item, options, option)
+        target = mount_target(item, path, option)
+        normal = tmpfs_options(item, options, option)
         if mounts.setdefault(target, normal) != normal:
             raise refuse(item, option, f"is the second tmpfs for {target}")
     return {target: mounts[target] for target in sorted(mounts)}
 
 
-def _tmpfs_options(value: t.Any, text: str, option: str) -> str:
+def tmpfs_options(value: t.Any, text: str, option: str) -> str:
+    """Sorted, without what a tmpfs has anyway."""
     words = {word for word in text.split(",") if word}
     _refuse_opposites(value, words, _TMPFS_OPPOSITES, option)
     settings: dict[str, str] = {}
