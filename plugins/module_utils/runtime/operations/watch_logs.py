@@ -23,7 +23,7 @@ from ..container.host_files import write_plain
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, identity, signal_process, wait_until_gone
 from ..linux.programs import run, spawn
-from .clear_idle_host import is_idle
+from .clear_idle_host import clear_idle_host, is_idle
 from .install_agent import agent_command
 
 if t.TYPE_CHECKING:
@@ -141,6 +141,9 @@ def _keep(engine: Engine, fd: int | None) -> None:
         LogKeeper(engine.paths, None).run()
         os.close(fd)
         if is_idle(engine):
+            # If we came up only after the last removal, nobody else would take away the group that we made.
+            cgroups.leave(os.getpid())
+            clear_idle_host(engine)
             return
         fd = _become_keeper(engine.paths)
         if fd is not None:
@@ -157,7 +160,7 @@ def rotate_logs(engine: Engine) -> None:
 def wait_for_keeper(engine: Engine) -> None:
     """When no container runs any more the keeper ends by itself; return when it has."""
     keeper = _keeper(engine.paths)
-    if keeper is not None:
+    if keeper is not None and keeper.pid != os.getpid():
         signal_process(keeper, signal.SIGIO)
         wait_until_gone(keeper, _END_TIMEOUT)
 
