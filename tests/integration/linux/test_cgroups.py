@@ -66,3 +66,21 @@ def test_the_freezer_is_seen(engine_roots: Paths, sleeper: subprocess.Popen[byte
 def test_this_host_is_ready_for_containers() -> None:
     cgroups.check_cgroups()
     assert {"memory", "pids", "cpu"} <= cgroups.available_controllers()
+
+
+def test_take_over_leaves_nobody_in_the_scope_of_its_starter(
+    engine_roots: Paths, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """From a session's scope into ours; where the process was at the root of a v1 hierarchy it may stay."""
+    at = cgroups.layout()
+    group, scope = f"{engine_roots.cgroup_parent}/conmon", f"{engine_roots.cgroup_parent}/scope"
+    try:
+        some = at._replace(hierarchies=at.hierarchies[:1])
+        cgroups.join(sleeper.pid, scope, some)
+        cgroups.take_over(sleeper.pid, group)
+        assert cgroups.processes(scope) == []
+        assert cgroups.processes(group) == [sleeper.pid]
+        cgroups.leave(sleeper.pid)
+        assert cgroups.processes(group) == []
+    finally:
+        cgroups.remove(engine_roots.cgroup_parent)

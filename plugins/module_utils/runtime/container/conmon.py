@@ -114,7 +114,7 @@ def _being_moved(pid: int, group: str) -> t.Iterator[None]:
 
     def move() -> None:
         with collecting(errors), doing("move conmon into its control group"):
-            cgroups.join(pid, group)
+            cgroups.take_over(pid, group)
 
     mover = threading.Thread(target=move)
     mover.start()
@@ -182,7 +182,7 @@ def _read_line(fd: int, timeout: float) -> bytes:
     deadline = time.monotonic() + timeout
     content = b""
     while not content.endswith(b"\n") and len(content) < _SYNC_LINE_LIMIT:
-        ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
+        ready, _writable, _odd = select.select([fd], [], [], max(0, deadline - time.monotonic()))
         if not ready:
             raise TimedOut(f"the runtime did not create the container in {timeout:g} s")
         piece = os.read(fd, _SYNC_LINE_LIMIT)

@@ -125,7 +125,7 @@ def keep_logs(engine: Engine) -> None:
     fd = _become_keeper(engine.paths)
     if fd is None:
         return
-    cgroups.join(os.getpid(), f"{engine.paths.cgroup_parent}/conmon")
+    cgroups.take_over(os.getpid(), f"{engine.paths.cgroup_parent}/conmon")
     child = os.fork()
     if child:
         _write_pid(fd, child)
