@@ -139,8 +139,12 @@ def list_images(rows: Reader) -> list[ImageRecord]:
 
 
 def users_of(rows: Reader, image_id: str) -> dict[str, str]:
-    """The containers that were made from an image: id → name, sorted by name."""
-    found = rows.all("SELECT id, name FROM containers WHERE image_id = ? ORDER BY name", (image_id,))
+    """The containers that were made from an image or mount it: id → name, sorted by name."""
+    found = rows.all(
+        "SELECT id, name FROM containers WHERE image_id = ?"
+        " OR id IN (SELECT container_id FROM image_uses WHERE image_id = ?) ORDER BY name",
+        (image_id, image_id),
+    )
     return {row[0]: row[1] for row in found}
 
 

@@ -145,6 +145,10 @@ def test_the_containers_of_an_image_are_named(database):
     rows = database.read()
     assert list(images.users_of(rows, digest("a")).items()) == [("2", "api"), ("1", "web")]
     assert images.users_of(rows, digest("b")) == {}
+    save(database, image("b"))
+    with database.transaction() as transaction:
+        transaction.execute("INSERT INTO image_uses (image_id, container_id) VALUES (?, '1')", (digest("b"),))
+    assert images.users_of(database.read(), digest("b")) == {"1": "web"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"id": 1, "layers": 2}', '{"layers": [1]}'])
