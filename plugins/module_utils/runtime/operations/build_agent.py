@@ -15,6 +15,7 @@ found first.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import io
 import os
@@ -92,6 +93,7 @@ def sources_of_agent() -> Sources:
     return _with_packages({**{path: found[path] for path in _packages(needed) if path in found}, **needed})
 
 
+@functools.cache
 def fingerprint() -> str:
     """A name for the sources that this code was imported from. Cheap: nothing is read."""
     sources = _find()
