@@ -103,8 +103,8 @@ def test_version_is_the_one_of_the_changelog() -> None:
     changelog = (ROOT / "changelogs" / "changelog.yaml").read_text()
     released = re.findall(r"^  (\d+\.\d+\.\d+):$", changelog, re.MULTILINE)
     fragments = list((ROOT / "changelogs" / "fragments").glob("*.yml"))
-    assert (version in released) != bool(fragments)
-    assert f"v{version}" in (ROOT / "CHANGELOG.md").read_text() or fragments
+    assert version in released or fragments
+    assert f'id="v{version}"'.replace(".", "-") in (ROOT / "CHANGELOG.md").read_text() or fragments
 
 
 def test_requirements_are_pinned() -> None:
