@@ -14,12 +14,13 @@ readers hold nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import typing as t
 
-from ..errors import StateError
+from ..errors import StateError, collecting
 from ..linux.processes import ProcessIdentity
 from ..oci.image_config import ImageConfig
 from .config import ContainerConfig
@@ -92,7 +93,7 @@ class ContainerState:
     @classmethod
     def from_json(cls, document: dict[str, t.Any]) -> ContainerState:
         """Unknown keys are of a newer engine and say nothing here."""
-        values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
+        values = {name: document[name] for name in cls.__dataclass_fields__.keys() & document.keys()}
         for name, shape in _SHAPES.items():
             if name in values:
                 values[name] = _shaped(shape, values[name])
@@ -157,12 +158,34 @@ def find_container_in(view: Reader, name: str) -> ContainerRecord | None:
     return _record(row) if row else None
 
 
-def list_containers(database: Database, *, hidden: bool = False) -> list[ContainerRecord]:
+def find_remains(database: Database, name: str) -> ContainerRecord | None:
+    """The same for whoever removes it: of a record that is damaged, what a removal needs."""
+    try:
+        return find_container(database, name)
+    except StateError:
+        query = "SELECT id, name, image_id, created FROM containers WHERE name = ? OR id = ?"
+        row = database.read().one(query, (name, name))
+        if row is None:
+            raise
+        container_id, name, image_id, created = row
+        return ContainerRecord(container_id, name, image_id, "", ImageConfig(), ContainerConfig(), created)
+
+
+def list_containers(
+    database: Database, *, hidden: bool = False, damaged: list[BaseException] | None = None
+) -> list[ContainerRecord]:
     """All of them, in the order in which they were created; `hidden` ones (replacements under way) only if
     asked.
+
+    `damaged` takes the errors of records that cannot be read; without it the first of them is raised.
     """
     rows = database.read().all(f"SELECT {_COLUMNS} FROM containers ORDER BY created, rowid")
-    return [_record(row) for row in rows if hidden or not is_hidden(row["name"])]
+    found = []
+    for row in rows:
+        if hidden or not is_hidden(row["name"]):
+            with contextlib.nullcontext() if damaged is None else collecting(damaged):
+                found.append(_record(row))
+    return found
 
 
 def list_hidden(database: Database) -> list[ContainerRecord]:
@@ -245,4 +268,7 @@ def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
             state=ContainerState.from_json(json.loads(state_text)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"the record of container {name} in state.db is damaged: {error}") from error
+        raise StateError(
+            f"the record of container {name} in state.db is damaged: {error}",
+            "remove the container (state: absent) and make it again",
+        ) from error

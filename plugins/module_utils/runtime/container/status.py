@@ -45,7 +45,10 @@ class Surroundings(t.Protocol):
 
 
 class Status(t.NamedTuple):
-    """`status` is created, running, paused, restarting, exited or removing; times are RFC 3339 or empty."""
+    """`status` is created, running, paused, restarting, exited, removing, or dead: its record is unreadable.
+
+    Times are RFC 3339 or empty.
+    """
 
     status: str
     pid: int = 0

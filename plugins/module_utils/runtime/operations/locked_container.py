@@ -13,28 +13,35 @@ from ..linux.locks import lock
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
+    from ..state.database import Database
+
+    Find = t.Callable[[Database, str], t.Optional[ContainerRecord]]
 
 LOCK_TIMEOUT = 60.0  # seconds; whoever holds the lock of a container works, and never waits for its program
 
 
 @contextlib.contextmanager
-def acting(engine: Engine, verb: str, name: str, more: str = "") -> t.Iterator[ContainerRecord]:
+def acting(
+    engine: Engine, verb: str, name: str, more: str = "", *, find: Find = find_container
+) -> t.Iterator[ContainerRecord]:
     """Errors in the block begin with `<verb> container <its name><more>`; `name` is an exact name or a full
     id.
 
     The record is as it was found, without the lock. NotFound if there is none.
     """
-    found = find_container(engine.database, name)
+    found = find(engine.database, name)
     with doing(f"{verb} container {found.name if found else name}{more}"):
         yield found or _missing(name)
 
 
 @contextlib.contextmanager
-def locked_container(engine: Engine, name: str, timeout: float = LOCK_TIMEOUT) -> t.Iterator[ContainerRecord]:
+def locked_container(
+    engine: Engine, name: str, timeout: float = LOCK_TIMEOUT, *, find: Find = find_container
+) -> t.Iterator[ContainerRecord]:
     """Hold the container (exact name or full id) in the block. NotFound if there is none (any more)."""
-    found = find_container(engine.database, name) or _missing(name)
+    found = find(engine.database, name) or _missing(name)
     with lock(engine.paths, f"container-{found.id}", timeout=timeout):
-        yield find_container(engine.database, found.id) or _missing(name)
+        yield find(engine.database, found.id) or _missing(name)
 
 
 def save(engine: Engine, record: ContainerRecord) -> None:

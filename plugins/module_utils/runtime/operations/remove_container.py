@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from ..container import log_segments
-from ..container.records import REMOVING, ContainerRecord, delete_container
+from ..container.records import REMOVING, ContainerRecord, delete_container, find_remains
 from ..container.status import living_processes
 from ..errors import Conflict
 from ..linux.locks import forget_lock
@@ -38,8 +38,8 @@ def remove_container(engine: Engine, name: str, *, force: bool = True, volumes: 
 
     NotFound if there is none.
     """
-    with acting(engine, "remove", name) as found:
-        with locked_container(engine, found.id) as record:
+    with acting(engine, "remove", name, find=find_remains) as found:
+        with locked_container(engine, found.id, find=find_remains) as record:
             if not force and living_processes(engine.paths, record).init:
                 raise Conflict("it is running", "stop it first")
             trashed = remove(engine, record, volumes=volumes or bool(record.config.auto_remove))

@@ -40,7 +40,7 @@ def restore_containers(engine: Engine) -> list[str]:
     with collecting(errors):
         repair_replacements(engine)
     up = []
-    for record in list_containers(engine.database, hidden=True):
+    for record in list_containers(engine.database, hidden=True, damaged=errors):
         with collecting(errors):
             if _restore(engine, record):
                 up.append(record.name)
@@ -74,7 +74,7 @@ def shut_down_containers(engine: Engine) -> None:
     forget_restored(engine)
     os.close(os.open(shutdown_mark(engine), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     errors: list[BaseException] = []
-    for record in reversed(list_containers(engine.database, hidden=True)):
+    for record in reversed(list_containers(engine.database, hidden=True, damaged=errors)):
         if record.state.run is not None or record.state.restart is not None:
             with collecting(errors):
                 end_run(engine, record.id, by_user=False)

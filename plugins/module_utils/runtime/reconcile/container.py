@@ -18,9 +18,16 @@ import typing as t
 
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config
-from ..container.records import READY, ContainerRecord, find_container, hidden_for, list_hidden
+from ..container.records import (
+    READY,
+    ContainerRecord,
+    find_container,
+    find_remains,
+    hidden_for,
+    list_hidden,
+)
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
-from ..errors import Conflict, InvalidInput, NotFound
+from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .container_fields import differences
@@ -84,8 +91,14 @@ class Sight:
         self.engine = engine
 
     def container(self, name: str) -> Outlook | None:
-        """By exact name or full id."""
-        record = find_container(self.engine.records, name)
+        """By exact name or full id. Status `dead`: its record cannot be read, so all that can be done is to
+        remove it.
+        """
+        try:
+            record = find_container(self.engine.records, name)
+        except StateError as error:
+            remains = find_remains(self.engine.records, name)
+            return Outlook(remains, Status("dead", error=str(error))) if remains else None
         return Outlook(record, observe(self.engine, record)) if record else None
 
     def hidden(self, name: str) -> list[ContainerRecord]:
@@ -193,6 +206,8 @@ class _Sketch:
                 "remove the other container first, or choose another name",
             )
         self.before = self.now = old or new
+        if self.now and self.now.status.status == "dead" and self.request.state != "absent":
+            raise StateError(self.now.status.error)
         self.name = self.now.record.name if self.now else self.request.new_name or self.request.name
 
     def finish_interrupted_work(self) -> None:
