@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -11,10 +12,12 @@ import signal
 import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import log_segments
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.conmon import rotates_logs
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.logs import (
     read_bytes,
     read_log,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.programs import find_program
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_container import (
     remove_container,
 )
@@ -37,7 +40,18 @@ def segments(harbour: Harbour, name: str) -> list[int]:
     container_id = harbour.record(name).id
     names = [log_segments.segment(harbour.paths, container_id, number) for number in range(10)]
     names.append(log_segments.begun_segment(harbour.paths, container_id))
-    return [os.path.getsize(path) for path in names if os.path.exists(path)]
+    sizes = []
+    for path in names:
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(os.path.getsize(path))
+    return sizes
+
+
+@pytest.fixture
+def old_conmon(harbour: Harbour) -> None:
+    """One that needs a keeper."""
+    if rotates_logs(find_program(harbour.engine.conmon)):
+        pytest.skip("not applicable: this conmon keeps full segments itself")
 
 
 @pytest.mark.slow
@@ -58,6 +72,7 @@ def test_flood(harbour: Harbour) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("old_conmon")
 def test_keeper_that_is_stopped_makes_conmon_wait(harbour: Harbour) -> None:
     """However late it comes: the kernel holds conmon in open(2) until the segment before is safe."""
     harbour.start("flood", "sh", "-c", f"seq {NUMBERS}")
@@ -82,6 +97,7 @@ def _growth(harbour: Harbour) -> tuple[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("old_conmon")
 def test_killed_keeper_costs_lines_and_nothing_else(harbour: Harbour) -> None:
     """The bound holds without anybody; the next start brings a keeper."""
     harbour.start("flood", "sh", "-c", f"seq {NUMBERS}; sleep 1000")

@@ -206,9 +206,8 @@ def is_frozen(relative_path: str, at: CgroupLayout | None = None) -> bool:
     at = at or layout()
     if at.mode == "v2":
         return _value(at.unified, relative_path, "cgroup.events", "frozen") == 1
-    return _words(os.path.join(at.controllers.get("freezer", ""), relative_path), "freezer.state") == [
-        "FROZEN"
-    ]
+    state = _words(os.path.join(at.controllers.get("freezer", ""), relative_path), "freezer.state")
+    return state in (["FROZEN"], ["FREEZING"])  # the latter until the last process has noticed
 
 
 def oom_killed(relative_path: str, at: CgroupLayout | None = None) -> bool:
