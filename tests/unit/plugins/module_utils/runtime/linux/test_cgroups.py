@@ -170,7 +170,7 @@ def test_frozen_on_v2(tmp_path: pathlib.Path, v2: CgroupLayout, events: str, fro
 
 
 @pytest.mark.parametrize(
-    ("state", "frozen"), [("FROZEN\n", True), ("THAWED\n", False), ("FREEZING\n", False)]
+    ("state", "frozen"), [("FROZEN\n", True), ("THAWED\n", False), ("FREEZING\n", True)]
 )
 def test_frozen_on_v1(tmp_path: pathlib.Path, state: str, frozen: bool) -> None:
     group(tmp_path / "freezer" / "c", freezer__state=state)
