@@ -114,8 +114,11 @@ def _link(path: str) -> str:
 
 
 def _children() -> set[int]:
-    tasks = pathlib.Path("/proc/self/task").glob("*/children")
-    return {int(pid) for task in tasks for pid in task.read_text().split()}
+    found: set[int] = set()
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found.update(map(int, pathlib.Path(f"/proc/self/task/{task}/children").read_text().split()))
+    return found
 
 
 def _listing() -> set[str]:
