@@ -15,6 +15,7 @@ from ansible_collections.coracle.engine.tests.integration.module_container.test_
     check_do_again,
     status,
 )
+from ansible_collections.coracle.engine.tests.integration.registries import Registry
 
 
 def pid(result: Result) -> int:
@@ -123,3 +124,39 @@ def test_a_stopped_container_is_replaced_without_running(target: Target) -> None
         "created",
     )
     target.remove()
+
+
+def test_a_tag_that_moves(target: Target, registry: Registry) -> None:
+    """Check mode asks the registry too and says what would happen; only a policy that asks can know."""
+
+    def move(to: str) -> None:
+        body, headers = registry.manifest(to)
+        registry.put_manifest("busybox:moving", body, headers["Content-Type"])
+
+    moving = f"{registry.host}/busybox:moving"
+    declared = {"image": moving, **QUICK}
+    move("busybox:1")
+    [first] = target.run(target.container(**declared))
+    assert first["actions"][0] == f"pull image {moving}: it is not here"
+    move("busybox:2")
+    [unasked] = target.run(target.container(**declared))
+    assert (unasked["changed"], pid(unasked)) == (False, pid(first))
+    planned, done = check_do_again(target, **declared, pull="always")
+    assert done["actions"][0].startswith(f"pull image {moving}: {moving} is now sha256:")
+    assert done["actions"][1:] == [f"recreate container web: image {moving} has changed"]
+    assert [difference["field"] for difference in planned["differences"]] == ["image"]
+    assert os.path.exists(f"/proc/{pid(done)}/root/second")
+    target.remove()
+
+
+def test_a_registry_that_does_not_answer(target: Target) -> None:
+    """Nobody listens on port 1."""
+    silent = "127.0.0.1:1/busybox:1"
+    options = {"image": silent, "insecure_registries": ["127.0.0.1:1"], "registry_retries": 0}
+    planned, failed, info = target.run(
+        target.container(check=True, **options), target.container(**options), target.info()
+    )
+    assert planned["failed"] is failed["failed"] is True
+    assert "127.0.0.1:1" in failed["msg"]
+    assert "refuses the connection" in failed["msg"]
+    assert info["containers"] == []

@@ -153,3 +153,20 @@ def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
     assert pid(done) != pid(first)
     assert again["changed"] is False
     target.remove()
+
+
+def test_several_tasks_for_one_container_at_once(target: Target) -> None:
+    """One wins each time; the others do nothing, or say that they came too late. What is left is one container."""
+    created = target.run(target.container(image=target.image, **QUICK), hosts=4)
+    assert [result["changed"] for result in created if not result["failed"]].count(True) == 1
+    assert all("the name is taken" in result["msg"] for result in created if result["failed"])
+
+    different = {"env": {"HOST": "{{ inventory_hostname }}"}}
+    replaced = target.run(target.container(image=target.image, **different, **QUICK), hosts=4)
+    assert any(result["changed"] for result in replaced)
+    for result in replaced:
+        assert not result["failed"] or "web" in result["msg"]
+    [info] = target.run(target.info(name="web"))
+    assert status(info) == "running"
+    assert only_web(target)
+    target.remove()
