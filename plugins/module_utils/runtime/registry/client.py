@@ -16,6 +16,7 @@ from what was received; what the registry calls them in headers is only a hint f
 
 from __future__ import annotations
 
+import io
 import threading
 import typing as t
 
@@ -31,6 +32,7 @@ from .options import RegistryOptions
 
 MAX_INDEX_DEPTH = 2
 _MAX_TAG_LIST = 1 << 20
+_MAX_TAGS = 1000
 _SHOWN_TAGS = 8
 _ACCEPT = {"Accept": ", ".join(ACCEPTED_TYPES)}
 _T = t.TypeVar("_T")
@@ -188,13 +190,14 @@ class RegistryClient:
         import difflib
 
         try:
-            answer = endpoint.fetch("GET", repository, "tags/list?n=1000", {}, _MAX_TAG_LIST)
+            answer = endpoint.fetch("GET", repository, f"tags/list?n={_MAX_TAGS}", {}, _MAX_TAG_LIST)
             if answer.status == 404:
                 return None
             tags = parse_json_object(answer.body, "tag list", _MAX_TAG_LIST).get("tags")
         except CoracleError:
             return ""
         names = [name for name in tags if isinstance(name, str)] if isinstance(tags, list) else []
+        names = [name for name in names[:_MAX_TAGS] if len(name) <= 128]
         close = difflib.get_close_matches(tag, names, _SHOWN_TAGS, 0.5) or names[:_SHOWN_TAGS]
         return printable(", ".join(close)) + (", …" if len(names) > len(close) else "")
 
@@ -205,18 +208,23 @@ class RegistryClient:
             response = endpoint.open(repository, f"blobs/{descriptor.digest}", headers)
             if response.status == 404:
                 response.close()
-                raise RegistryError(
-                    f"registry {endpoint.name} does not have the blob {descriptor.digest} of {repository}"
-                )
+                self._raise_no_blob(endpoint, repository, descriptor)
             return response
 
         what = f"{repository}@{descriptor.digest}"
         return BlobReader(open_at, endpoint.explained, endpoint.patience(), what, descriptor.size, offset)
 
     def _read_blob(self, endpoint: Endpoint, repository: str, descriptor: Descriptor) -> bytes:
-        raw = self._open_blob(endpoint, repository, descriptor, 0)
-        with VerifyingReader(raw, descriptor.digest, descriptor.size) as reader:
+        answer = endpoint.fetch("GET", repository, f"blobs/{descriptor.digest}", {}, descriptor.size)
+        if answer.status == 404:
+            self._raise_no_blob(endpoint, repository, descriptor)
+        with VerifyingReader(io.BytesIO(answer.body), descriptor.digest, descriptor.size) as reader:
             return reader.read()
+
+    def _raise_no_blob(self, endpoint: Endpoint, repository: str, descriptor: Descriptor) -> t.NoReturn:
+        raise RegistryError(
+            f"registry {endpoint.name} does not have the blob {descriptor.digest} of {repository}"
+        )
 
     def _count_retry(self) -> None:
         with self._lock:

@@ -138,6 +138,24 @@ class _Channel:
         """
 
 
+class Request(t.NamedTuple):
+    method: str
+    url: Url
+    headers: t.Mapping[str, str]
+    body: bytes
+    deadline: float
+    """When (monotonic) the whole answer must be there, or its head if `head_only`."""
+    head_only: bool
+
+    def signed(self, authorization: str) -> Request:
+        """With credentials, if there are some."""
+        secret = {"Authorization": authorization} if authorization else {}
+        return self._replace(headers={**self.headers, **secret})
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url.origin})"
+
+
 class Connection:
     """One connection to `origin`, for one request at a time."""
 
@@ -153,7 +171,6 @@ class Connection:
 
         self.origin = origin
         self.address = address
-        self.answered = False
         self._socket = sock
         self._proxy = proxy if origin.scheme == "http" else None
         self._progress = _Progress(sock, timeout)
@@ -161,37 +178,27 @@ class Connection:
         self._http.sock = t.cast(socket.socket, _Channel(self._progress))
         self._http.auto_open = 0
 
-    def request(
-        self,
-        method: str,
-        url: Url,
-        headers: t.Mapping[str, str],
-        body: bytes = b"",
-        deadline: float | None = None,
-    ) -> http.client.HTTPResponse:
-        """Send a request; its answer, of which the head has been read. `deadline` (monotonic) is for all of
-        it.
-        """
+    def request(self, request: Request) -> http.client.HTTPResponse:
+        """Send a request; its answer, of which the head has been read."""
         self._progress.expect_answer()
-        self._progress.deadline = deadline or time.monotonic() + self._progress.timeout
-        self._http.putrequest(method, self._target(url), skip_host=True, skip_accept_encoding=True)
-        length = {"Content-Length": str(len(body))} if body else {}
-        for name, value in {
-            "Host": url.origin.host_header,
-            **self._proxy_headers(),
-            **length,
-            **headers,
-        }.items():
+        self._progress.deadline = request.deadline
+        self._http.putrequest(
+            request.method, self._target(request.url), skip_host=True, skip_accept_encoding=True
+        )
+        length = {"Content-Length": str(len(request.body))} if request.body else {}
+        host = {"Host": request.url.origin.host_header}
+        for name, value in {**host, **self._proxy_headers(), **length, **request.headers}.items():
             self._http.putheader(name, value)
-        self._http.endheaders(body or None)
+        self._http.endheaders(request.body or None)
         response = self._http.getresponse()
-        self.answered = True
-        self._progress.deadline = deadline
+        if request.head_only:
+            self._progress.deadline = None
         return response
 
-    def expect_end(self) -> None:
-        """Give the rest of the answer, of which nothing should be left, a short time to end."""
-        self._progress.deadline = time.monotonic() + self._progress.timeout
+    def hurry(self) -> None:
+        """Give what is left of the answer, which is not what we came for, a short time to end."""
+        limit = time.monotonic() + self._progress.timeout
+        self._progress.deadline = min(self._progress.deadline or limit, limit)
 
     @property
     def is_fresh(self) -> bool:
@@ -254,14 +261,16 @@ def _dial(
     except OSError as error:
         raise Unreachable(error, host, port) from error
     failure: OSError = OSError(f"no address for {host}")
+    deadline = time.monotonic() + 2 * timeout
     for family, kind, protocol, _name, where in found:
         address = parse_address(str(where[0]))
         if not may_connect(address):
             raise Refused(f"{host} ({address})")
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(timeout)
+            sock.settimeout(max(0.001, min(timeout, deadline - time.monotonic())))
             sock.connect(where)
+            sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock, address
         except OSError as error:

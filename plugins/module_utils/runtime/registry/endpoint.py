@@ -85,6 +85,7 @@ class Endpoint:
 
     def open(self, repository: str, path: str, headers: t.Mapping[str, str]) -> Response:
         """The answer to one GET, its body unread. One attempt; 404 and the 200s are returned."""
+        self._settle()
         with self._explained():
             return self._request("GET", repository, path, headers, None)
 
@@ -101,6 +102,7 @@ class Endpoint:
     def _fetch(
         self, method: str, repository: str, path: str, headers: t.Mapping[str, str], limit: int
     ) -> Answer:
+        self._settle()
         with self._explained():
             deadline = time.monotonic() + self._options.timeout
             response = self._request(method, repository, path, headers, deadline)
@@ -111,7 +113,6 @@ class Endpoint:
         self, method: str, repository: str, path: str, headers: t.Mapping[str, str], deadline: float | None
     ) -> Response:
         """One request, signed in as far as the server wants. Any answer but success and 404 is raised."""
-        self._settle()
         repository = self._prefix + repository
         url = Url(self._transport.home, f"/v2/{repository}/{path}")
         for is_last in (False, True):

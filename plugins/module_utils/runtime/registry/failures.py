@@ -169,6 +169,7 @@ def error_details(response: Response) -> str:
     """What the server says about its refusal: distribution-spec, "Error Codes". Bounded, printable, one
     line.
     """
+    response.hurry()
     try:
         body = response.read_all(MAX_ERROR_BODY)
     except Exception:  # the refusal itself is what matters

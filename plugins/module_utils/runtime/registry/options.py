@@ -51,6 +51,6 @@ class RegistryOptions(t.NamedTuple):
             raise InvalidInput("registry username: colons and control characters are not possible in HTTP")
         if self.client_key and not self.client_cert:
             raise InvalidInput("client_key is given without client_cert")
-        if self.timeout <= 0 or self.retries < 0:
-            raise InvalidInput("registry timeout must be positive and retries must not be negative")
+        if not 0 < self.timeout <= 3600 or not 0 <= self.retries <= 100:
+            raise InvalidInput("registry timeout must be up to 3600 seconds and retries up to 100")
         return self

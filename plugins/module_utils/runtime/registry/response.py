@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .chunks import ChunkedBody
@@ -76,9 +77,13 @@ class Response:
         """Whether nothing follows; waits for the end of an answer that has no length."""
         if self._is_complete:
             return True
-        if self._connection:
-            self._connection.expect_end()
+        self.hurry()
         return self.readinto(memoryview(bytearray(1))) == 0
+
+    def hurry(self) -> None:
+        """Give the rest of the body a short time to come."""
+        if self._connection:
+            self._connection.hurry()
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -92,12 +97,12 @@ class Response:
             connection.close()
 
     def discard(self) -> None:
-        """Read a short rest of the body, so that the connection can be used again, and close."""
-        try:
-            if self.length is not None and self.length <= _DISCARDABLE:
+        """Close, after reading a short rest of the body, so that the connection can be used again."""
+        if self.length is not None and self.length <= _DISCARDABLE:
+            self.hurry()
+            with contextlib.suppress(OSError):
                 self.read_all(_DISCARDABLE)
-        finally:
-            self.close()
+        self.close()
 
     @property
     def _is_complete(self) -> bool:

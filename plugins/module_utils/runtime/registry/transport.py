@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import typing as t
 
 from ..errors import RegistryError
 from . import connection as connections
 from .addresses import may_lead_to
-from .connection import Connection
+from .connection import Connection, Request
 from .options import RegistryOptions
 from .origins import IPAddress, Origin, Url, may_redirect
 from .proxies import proxy_for
@@ -64,20 +65,29 @@ class Transport:
 
         Raises what `failures.explained` explains, and `RegistryError` for redirects that lead nowhere.
         """
+        request = Request(
+            method,
+            url,
+            {"User-Agent": USER_AGENT, **headers},
+            body,
+            deadline or self._deadline(),
+            not deadline,
+        )
         for _hop in range(MAX_REDIRECTS + 1):
-            secret = {"Authorization": authorization} if authorization else {}
-            response = self._exchange(
-                method, url, {"User-Agent": USER_AGENT, **headers, **secret}, body, deadline
-            )
+            response = self._exchange(request.signed(authorization))
             if response.status not in _REDIRECTS or body or not follow:
                 return response
             location = response.header("Location")
             response.discard()
-            next_url = may_redirect(url, location)
-            if next_url.origin != url.origin:
+            url = may_redirect(request.url, location)
+            if url.origin != request.url.origin:
                 authorization = ""
-            url = next_url
+            request = request._replace(url=url)
         raise RegistryError(f"registry {self.home.host_header} redirects more than {MAX_REDIRECTS} times")
+
+    def _deadline(self) -> float:
+        """For the heads of a body that may take its time, redirects included."""
+        return time.monotonic() + 2 * self._options.timeout
 
     def has_answered(self, origin: Origin) -> bool:
         return origin in self._answered
@@ -89,38 +99,24 @@ class Transport:
             for connection in group:
                 connection.close()
 
-    def _exchange(
-        self, method: str, url: Url, headers: t.Mapping[str, str], body: bytes, deadline: float | None
-    ) -> Response:
-        """One request and the head of its answer. A kept connection that turns out dead is replaced,
-        silently, once.
-        """
-        import http.client
-
-        kept = self._take(url.origin)
+    def _exchange(self, request: Request) -> Response:
+        """One request and the head of its answer. A kept connection that turns out dead is replaced, once."""
+        kept = self._take(request.url.origin)
         if kept:
             try:
-                return self._send(kept, method, url, headers, body, deadline)
-            except (ConnectionError, http.client.RemoteDisconnected):
+                return self._send(kept, request)
+            except ConnectionError:
                 pass
-        return self._send(self._connect(url.origin), method, url, headers, body, deadline)
+        return self._send(self._connect(request.url.origin), request)
 
-    def _send(
-        self,
-        connection: Connection,
-        method: str,
-        url: Url,
-        headers: t.Mapping[str, str],
-        body: bytes,
-        deadline: float | None,
-    ) -> Response:
+    def _send(self, connection: Connection, request: Request) -> Response:
         try:
-            response = connection.request(method, url, headers, body, deadline)
+            response = connection.request(request)
         except BaseException:
             connection.close()
             raise
-        self._answered.add(url.origin)
-        return Response(url, response, connection, self._release)
+        self._answered.add(request.url.origin)
+        return Response(request.url, response, connection, self._release)
 
     def _connect(self, origin: Origin) -> Connection:
         is_home = (origin.host, origin.port) == (self.home.host, self.home.port)
