@@ -33,6 +33,7 @@ def _make_collection_importable() -> None:
         module = types.ModuleType(name)
         module.__path__ = [path]
         module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        module._collection_meta = {}  # type: ignore[attr-defined] # asked for by Ansible's own finder
         sys.modules[name] = module
 
 

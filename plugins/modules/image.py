@@ -207,9 +207,9 @@ image:
   type: dict
   sample:
     Id: sha256:9c7a54a9a43cca047013b82af109fe963fde787f63f9e016fdc3384500c2823d
-    RepoTags: ["docker.io/library/nginx:1.27"]
+    RepoTags: ["nginx:1.27"]
     RepoDigests:
-      - docker.io/library/nginx@sha256:0a399eb16751829e1af26fea27b20c3ec28d7ab1fb72182879dcae1cca21206a
+      - nginx@sha256:0a399eb16751829e1af26fea27b20c3ec28d7ab1fb72182879dcae1cca21206a
     Digest: sha256:6784fb0834aa7dbbe12e3d7471e69c290df3e6ba810dc38b34ae33d3c1c05f7d
     Created: "2024-05-03T19:49:21Z"
     Os: linux

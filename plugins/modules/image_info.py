@@ -56,9 +56,9 @@ images:
   elements: dict
   sample:
     - Id: sha256:9c7a54a9a43cca047013b82af109fe963fde787f63f9e016fdc3384500c2823d
-      RepoTags: ["docker.io/library/nginx:1.27"]
+      RepoTags: ["nginx:1.27"]
       RepoDigests:
-        - docker.io/library/nginx@sha256:0a399eb16751829e1af26fea27b20c3ec28d7ab1fb72182879dcae1cca21206a
+        - nginx@sha256:0a399eb16751829e1af26fea27b20c3ec28d7ab1fb72182879dcae1cca21206a
       Size: 192004242
 missing:
   description: The names that lead to no image on the target.

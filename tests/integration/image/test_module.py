@@ -100,7 +100,7 @@ def test_pull(target: ImageTarget) -> None:
         f"tag image {target.image} as web:current: it is to follow",
     ]
     assert check["image"] == {}
-    assert done["image"]["RepoTags"] == [target.image, "docker.io/library/web:current"]
+    assert done["image"]["RepoTags"] == [target.image, "web:current"]
     assert done["image"]["Config"]["Cmd"] == ["/a"]
     assert (done["pull"]["layers"], done["pull"]["reused"]) == (1, 0)
     assert done["pull"]["bytes"] > 0
@@ -132,7 +132,7 @@ def test_pull_always_follows_a_tag_that_moves(target: ImageTarget, shared: tuple
     assert check["image"]["Id"] == first["image"]["Id"] != done["image"]["Id"]
     assert (done["pull"]["layers"], done["pull"]["reused"]) == (1, 1)
     assert done["differences"][0]["field"] == "digest"
-    assert done["image"]["RepoTags"] == [moving, "docker.io/library/web:1"]
+    assert done["image"]["RepoTags"] == [moving, "web:1"]
 
 
 def test_archive(target: ImageTarget, shared: tuple[str, Image], work: pathlib.Path) -> None:
@@ -141,7 +141,7 @@ def test_archive(target: ImageTarget, shared: tuple[str, Image], work: pathlib.P
         name="app:1", source="archive", path=f"{work}/app.tar", tags=["other:1"]
     )
     assert check["actions"][0].endswith(f"from {work}/app.tar: it is not here")
-    assert done["image"]["RepoTags"] == ["docker.io/library/app:1", "docker.io/library/other:1"]
+    assert done["image"]["RepoTags"] == ["app:1", "other:1"]
     assert done["image"]["RepoDigests"] == []
     unnamed = target.run(target.image_task(source="archive", path=str(shared[1].layout)))[0]
     assert not unnamed["changed"]

@@ -156,7 +156,7 @@ def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
 
 
 def test_several_tasks_for_one_container_at_once(target: Target) -> None:
-    """One wins each time; the others do nothing, or say that they came too late. What is left is one container."""
+    """One wins each time; the others do nothing, or say that they came too late. One container is left."""
     created = target.run(target.container(image=target.image, **QUICK), hosts=4)
     assert [result["changed"] for result in created if not result["failed"]].count(True) == 1
     assert all("the name is taken" in result["msg"] for result in created if result["failed"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..oci.reference import familiar_name
 from .images import ImageName, ImageRecord
 
 
@@ -13,13 +14,13 @@ def inspect_image(record: ImageRecord, names: t.Sequence[ImageName]) -> dict[str
     """Docker's keys; what the image does not say is an empty text, list or object, never null (`Healthcheck`
     is left out).
 
-    `RepoTags` and `RepoDigests` are in their full form (`docker.io/library/nginx:1.2`), `Digest` is the
-    manifest's.
+    `RepoTags` and `RepoDigests` are the names people use (`nginx:1.2` for `docker.io/library/nginx:1.2`),
+    `Digest` is the manifest's.
     """
     config = record.image_config
     return {
         "Id": record.id,
-        "RepoTags": [name.name for name in names if "@" not in name.name],
+        "RepoTags": [familiar_name(name.name) for name in names if "@" not in name.name],
         "RepoDigests": _repository_digests(names),
         "Digest": record.manifest_digest,
         "Created": config.created,
@@ -46,5 +47,9 @@ def inspect_image(record: ImageRecord, names: t.Sequence[ImageName]) -> dict[str
 
 def _repository_digests(names: t.Sequence[ImageName]) -> list[str]:
     return sorted(
-        {f"{name.repository_name}@{name.manifest_digest}" for name in names if name.manifest_digest}
+        {
+            familiar_name(f"{name.repository_name}@{name.manifest_digest}")
+            for name in names
+            if name.manifest_digest
+        }
     )

@@ -177,8 +177,8 @@ def test_inspect_has_docker_s_shape(database):
     ]
     shown = inspect_image(image("a"), names)
     assert shown["Id"] == digest("a")
-    assert shown["RepoTags"] == ["docker.io/library/x:1", "localhost:5000/y:2"]
-    assert shown["RepoDigests"] == ["docker.io/library/x@" + digest("1")]
+    assert shown["RepoTags"] == ["x:1", "localhost:5000/y:2"]
+    assert shown["RepoDigests"] == ["x@" + digest("1")]
     assert shown["Config"]["Cmd"] == ["sh"]
     assert shown["Config"]["Volumes"] == {}
     assert "Healthcheck" not in shown["Config"]

@@ -169,9 +169,7 @@ def test_frozen_on_v2(tmp_path: pathlib.Path, v2: CgroupLayout, events: str, fro
     assert not cgroups.is_frozen("missing", v2)
 
 
-@pytest.mark.parametrize(
-    ("state", "frozen"), [("FROZEN\n", True), ("THAWED\n", False), ("FREEZING\n", True)]
-)
+@pytest.mark.parametrize(("state", "frozen"), [("FROZEN\n", True), ("THAWED\n", False), ("FREEZING\n", True)])
 def test_frozen_on_v1(tmp_path: pathlib.Path, state: str, frozen: bool) -> None:
     group(tmp_path / "freezer" / "c", freezer__state=state)
     found = read_layout(tmp_path, V1)
