@@ -298,6 +298,34 @@ IMAGES: dict[str, list[bytes]] = {
             whiteout("c/x"),
         ),
     ],
+    "a link over a file and back": [
+        archive(file("f"), symbolic_link("s", "f/../d")),
+        archive(file("s/x", b"x"), symbolic_link("t", "f/../e"), file("t/y", b"y")),
+    ],
+    "the same layer twice": [
+        archive(directory("a", 0o700), file("a/x", b"1"), file("b/y", b"1")),
+        archive(directory("b", 0o711), file("b/y", b"2"), whiteout("a"), file("b/z")),
+        archive(directory("a", 0o700), file("a/x", b"1"), file("b/y", b"1")),
+        archive(),
+        archive(),
+    ],
+    "the same layer twice, with one in between that needs it": [
+        archive(directory("a"), symbolic_link("l", "a"), file("a/x", b"1")),
+        archive(file("l/y", b"2"), whiteout("a/x"), hard_link("z", "l/y")),
+        archive(directory("a"), symbolic_link("l", "a"), file("a/x", b"1")),
+    ],
+    "link or directory, known only below": [
+        archive(symbolic_link("c", "b"), file("b/d")),
+        archive(file("c/b"), hard_link("a", "c")),
+    ],
+    "hidden after only hiding": [
+        archive(directory("a"), file("a/b")),
+        archive(opaque("a"), whiteout("a")),
+    ],
+    "hiding in what is hidden": [
+        archive(directory("b"), file("b/c/c")),
+        archive(whiteout("b"), whiteout("b/b/c"), symbolic_link("b/c", "b"), opaque("b/d")),
+    ],
     "no end of archive": [archive(directory("a"), file("a/b", b"x"), end=b"")],
     "rubbish after the end": [archive(file("a", b"x")) + b"rubbish" * 1000],
     "nothing": [archive(), archive(end=b""), archive(file("x"))],

@@ -108,7 +108,11 @@ class _Assembling:
 
     @property
     def visible(self) -> list[_Placed]:
-        return self._placed[self._hidden :]
+        """What is mounted. Of a layer that occurs again only the upper one: it has all that the lower one
+        has, and overlayfs takes no directory twice.
+        """
+        last = {placed.name: placed for placed in reversed(self._placed[self._hidden :])}
+        return list(last.values())[::-1]
 
     def add(self, index: int, diff_id: str) -> None:
         """Put one more layer on top: the shared one where it fits, else one of its own for this chain."""

@@ -231,7 +231,7 @@ class _Extraction:
         parent, _slash, base = headers.clean(entry.target).rpartition(b"/")
         source = self._tree.existing_directory(parent)
         found = self._tree.look(source, base) if source is not None and base else None
-        if source is None or found is None:
+        if source is None or found is None or self._is_gone_through(source, base, found):
             self._miss(entry)
             return
         if is_whiteout(found):
@@ -241,6 +241,11 @@ class _Extraction:
         self._tree.count(found.st_size if stat.S_ISREG(found.st_mode) else 0)
         self._tree.clear(at, name)
         os.link(base, name, src_dir_fd=source.fd, dst_dir_fd=at.fd, follow_symlinks=False)
+
+    def _is_gone_through(self, at: Directory, name: bytes, found: os.stat_result) -> bool:
+        """Is it a directory only because nothing else could be known about it here?"""
+        passed = at.child(name) in self._tree.demands.through
+        return self._tree.layered and stat.S_ISDIR(found.st_mode) and passed
 
     def _miss(self, entry: Entry) -> None:
         """The file of a hard link may be in a layer below; in a whole file system it is nowhere."""

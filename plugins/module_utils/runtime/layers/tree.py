@@ -123,19 +123,30 @@ class Tree:
         if found is not None:
             self._open.move_to_end(path)
             return found
-        return t.cast("Directory", self._walk(path, make=True)) if path else self.root
+        return self._imply(*self._walk(path))
+
+    def visible_directory(self, path: bytes) -> Directory | None:
+        """The same; but None, and nothing is made, where no layer below can show through."""
+        at, missing = self._walk(path)
+        if missing:
+            found = self.look(at, missing[0])
+            if at.sealed or found is not None:  # a whiteout, or the walk would have used it
+                return None
+        at = self._imply(at, missing)
+        return None if at.sealed else at
+
+    def existing_directory(self, path: bytes) -> Directory | None:
+        """The directory that `path` leads to; None where there is none in this tree."""
+        try:
+            at, missing = self._walk(path)
+        except NotDirectory:
+            return None
+        return None if missing else at
 
     def hold(self, directory: Directory) -> Directory:
         """Keep this one usable until another one is held."""
         self._held = directory
         return directory
-
-    def existing_directory(self, path: bytes) -> Directory | None:
-        """The directory that `path` leads to; None where there is none in this tree."""
-        try:
-            return self._walk(path, make=False) if path else self.root
-        except NotDirectory:
-            return None
 
     def look(self, directory: Directory, name: bytes) -> os.stat_result | None:
         try:
@@ -143,12 +154,14 @@ class Tree:
         except FileNotFoundError:
             return None
 
-    def _walk(self, path: bytes, make: bool) -> Directory | None:
-        """As securejoin: components that do not exist are taken literally, `..` takes the last one back."""
-        if path in self._aliases:
-            path = self._aliases[path]
-        at, todo = self._nearest(path)
+    def _walk(self, path: bytes) -> tuple[Directory, list[bytes]]:
+        """As far as there are directories, and the steps that are missing.
+
+        As securejoin: where no directory is a path is taken literally, `..` takes the last step back.
+        """
+        at, todo = self._nearest(self._aliases.get(path, path))
         missing: list[bytes] = []
+        blocked: NotDirectory | None = None
         lasting = True
         links = 0
         while todo:
@@ -160,10 +173,14 @@ class Tree:
                     self.demands.pass_through(at.child(b"/".join(missing)))
                     lasting = False
                     missing.pop()
-                elif at.path:
-                    at = t.cast("Directory", self.existing_directory(at.path.rpartition(b"/")[0]))
+                    blocked = blocked if missing else None
+                else:
+                    at = self._above(at)
                 continue
-            found = None if missing else self._step(at, step)
+            try:
+                found = None if missing else self._step(at, step)
+            except NotDirectory as error:
+                blocked, found = error, None
             if isinstance(found, Directory):
                 at = found
             elif found is None:
@@ -174,13 +191,14 @@ class Tree:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 at = self.root if found.startswith(b"/") else at
                 todo += found.split(b"/")[::-1]
-        if missing and not make:
-            return None
-        for step in missing:
-            at = self._imply(at, step)
-        if lasting and at.path != path and len(self._aliases) < _ALIASES:
-            self._aliases[path] = at.path
-        return at
+        if missing and blocked:
+            raise blocked
+        if links and lasting and len(self._aliases) < _ALIASES:
+            self._aliases[path] = at.child(b"/".join(missing)) if missing else at.path
+        return at, missing
+
+    def _above(self, at: Directory) -> Directory:
+        return self._walk(at.path.rpartition(b"/")[0])[0]
 
     def _nearest(self, path: bytes) -> tuple[Directory, list[bytes]]:
         """The longest open part of a path, and the steps from there, next one last."""
@@ -235,16 +253,15 @@ class Tree:
 
     # Making
 
-    def _imply(self, at: Directory, name: bytes) -> Directory:
-        """Make a directory that the layer does not list (yet): 0755, root's, of the year 1970, until it knows
-        better.
-        """
-        self.make_directory(at, name, 0o755)
-        directory = self._made(at, name)
-        directory.mtime, directory.touched = 0, True
-        if not directory.sealed:
-            self.demands.inherit(directory.path)
-        return directory
+    def _imply(self, at: Directory, missing: t.Iterable[bytes]) -> Directory:
+        """Make directories that the layer does not list, at least not yet: 0755, root's, of 1970."""
+        for step in missing:
+            self.make_directory(at, step, 0o755)
+            at = self._made(at, step)
+            at.mtime, at.touched = 0, True
+            if not at.sealed:
+                self.demands.inherit(at.path)
+        return at
 
     def make_directory(self, at: Directory, name: bytes, mode: int) -> bool:
         """Make the directory `name`; False if it is one already.

@@ -72,10 +72,10 @@ class OverlayWhiteouts:
 
     def hide(self, parent: bytes, name: bytes | None) -> None:
         try:
-            directory = self._tree.directory(parent)
+            directory = self._tree.visible_directory(parent)
         except NotDirectory:  # which hides everything already; umoci writes such whiteouts
             return
-        if directory.sealed:
+        if directory is None:
             return
         if name is None:
             self._hide_all(directory)
@@ -91,8 +91,8 @@ class OverlayWhiteouts:
             directory.touched = True
         elif stat.S_ISDIR(found.st_mode):
             own = self._tree.directory(directory.child(name))
+            self._tree.demands.parents |= own.path in self._tree.demands.inherited
             if not own.sealed:
-                self._tree.demands.parents |= own.path in self._tree.demands.inherited
                 self._seal(own)
 
     def _hide_all(self, directory: Directory) -> None:
