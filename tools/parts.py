@@ -86,6 +86,9 @@ def system_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
 
 def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
     def prepare() -> Command:
+        reason = packages.install(packages.listed("bench/packages.txt"))
+        if reason:
+            raise RuntimeError(reason)
         python = str(controller_environment("test") / "python")
         return Command([*(packages.as_root() or []), python, "bench/run.py", *arguments])
 
