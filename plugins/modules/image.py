@@ -275,6 +275,9 @@ differences:
     reason:
       description: The same as a sentence.
       type: str
+    how:
+      description: Always V(live), as for changes of a container that need no new one.
+      type: str
 """
 
 import typing as t

@@ -132,12 +132,28 @@ def test_nothing_is_collected_while_something_is_pulled(engine: Engine, site: Si
         thread.start()
         thread.join(30)
     [removed] = removing
-    assert removed.postponed
+    assert removed.warning == "space will be freed when the pulls under way have ended"
     assert find(engine, app) is None
     assert stored(engine.paths) != NOTHING
     assert pull(engine, app).bytes == 0, "what was not collected is used again"
-    assert not remove_image(engine, parse_reference(app)).postponed
+    assert remove_image(engine, parse_reference(app)).warning == ""
     assert stored(engine.paths) == NOTHING
+
+
+def test_what_could_not_be_collected_is_collected_by_the_next_pull(
+    engine: Engine, site: Site, app: str
+) -> None:
+    pull(engine, app)
+    with lock(engine.paths, "content", shared=True):
+        collecting = threading.Thread(target=lambda: remove_image(engine, parse_reference(app), wait=0))
+        collecting.start()
+        collecting.join(30)
+    use(site, layers_of(1))
+    record = pull(engine, app).record
+    assert_whole(engine, record)
+    assert len(stored(engine.paths)["layers"]) == 1
+    assert len(stored(engine.paths)["blobs"]) == 3
+    assert not os.path.exists(os.path.join(engine.paths.root, "garbage"))
 
 
 def test_a_pull_and_a_removal_do_not_hurt_each_other(engine_roots: Paths, server: Server) -> None:
@@ -161,7 +177,7 @@ def test_a_pull_and_a_removal_do_not_hurt_each_other(engine_roots: Paths, server
         pull(engine, old)
         puller = start_pull(engine_roots, new)
         assert under_way.wait(30)
-        assert remove_image(engine, parse_reference(old), wait=0.1).postponed
+        assert remove_image(engine, parse_reference(old), wait=0.1).warning
         go_on.set()
         assert finish([puller]) == [(0, "")]
         record = find(engine, new)

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
+import tarfile
 import typing as t
 
 import pytest
@@ -21,6 +24,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import mounts
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.platforms import Platform
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.collect_garbage import (
+    collect_garbage,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.repair_image import (
     damaged_layers,
     repair_image,
@@ -161,6 +167,54 @@ def test_a_layer_that_occurs_twice_is_taken_once(engine: Engine, site: Site, app
     assert_whole(engine, pulled.record)
 
 
+def test_an_image_without_layers(engine: Engine, site: Site, app: str) -> None:
+    site.layers.clear()
+    site.config["rootfs"]["diff_ids"] = []
+    site.publish()
+    pulled = pull(engine, app)
+    assert (pulled.record.directories, pulled.record.size, pulled.layers) == ((), 0, 0)
+    assert_whole(engine, pulled.record)
+
+
+def test_a_layer_that_only_makes_sense_on_its_parents_is_kept_and_repaired(
+    engine: Engine, site: Site, app: str
+) -> None:
+    """It writes through a symbolic link of the layer below: an own directory for this chain of layers."""
+    tars = [tar_of(("usr/lib/", None), ("lib", "usr/lib")), tar_of(("lib/new", b"through the link"))]
+    site.layers = [gzip.compress(tar, 1, mtime=0) for tar in tars]
+    site.config["rootfs"]["diff_ids"] = [digest(tar) for tar in tars]
+    site.publish()
+    record = pull(engine, app).record
+    chained = [name for name in record.directories if f"sha256:{name}" not in map(digest, tars)]
+    assert len(chained) == 1
+    assert content(engine, record) == {"usr/lib/new": b"through the link"}
+    before = stored(engine.paths)
+    collect_garbage(engine)
+    assert stored(engine.paths) == before
+    os.unlink(os.path.join(engine.paths.layers, chained[0], "diff", "usr/lib/new"))
+    assert damaged_layers(engine, record, thorough=True) == chained
+    site.server.requests.clear()
+    assert pull(engine, app).record == record
+    assert layer_requests(site) == []
+    assert_whole(engine, record)
+
+
+def tar_of(*members: tuple[str, bytes | str | None]) -> bytes:
+    """Names with their content: bytes of a file, the target of a symbolic link, None for a directory."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, what in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(what, bytes):
+                info.size = len(what)
+            elif isinstance(what, str):
+                info.type, info.linkname = tarfile.SYMTYPE, what
+            else:
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(info, io.BytesIO(what if isinstance(what, bytes) else b""))
+    return buffer.getvalue()
+
+
 def test_progress_reaches_the_end(engine: Engine, site: Site, app: str) -> None:
     from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
     from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.pull_image import (
@@ -228,8 +282,6 @@ def ranged(blob: bytes) -> t.Callable[[Request], Reply]:
 @pytest.fixture
 def large(site: Site) -> bytes:
     """A layer that takes several reads, now the second of the image; it does not compress."""
-    import gzip
-
     from ansible_collections.coracle.engine.tests.integration.registry import hostile
 
     tar = hostile._tar({"noise": os.urandom(3_000_000)})

@@ -57,16 +57,16 @@ def drop_containers(engine: Engine) -> None:
 def test_with_its_last_name_an_image_goes_entirely(engine: Engine, site: Site, app: str) -> None:
     record = pull(engine, app).record
     removed = remove(engine, app)
-    assert (removed.names, removed.image_id, removed.postponed) == ((app,), record.id, False)
+    assert (removed.names, removed.image_id, removed.warning) == ((app,), record.id, "")
     assert removed.freed >= record.size
     assert stored(engine.paths) == NOTHING
-    assert remove(engine, app) == Removed((), None, 0, False)
+    assert remove(engine, app) == Removed((), None)
 
 
 def test_a_name_among_others_is_all_that_goes(engine: Engine, app: str) -> None:
     record = pull(engine, app).record
     tag_image(engine, parse_reference(app), parse_reference("web:current"))
-    assert remove(engine, "web:current") == Removed(("docker.io/library/web:current",), None, 0, False)
+    assert remove(engine, "web:current") == Removed(("docker.io/library/web:current",), None)
     assert names(engine, record) == [app]
     assert_whole(engine, record)
 
@@ -120,9 +120,9 @@ def test_an_image_in_use_stays_and_says_for_whom(engine: Engine, app: str) -> No
 def test_force_takes_the_names_and_the_containers_keep_the_image(engine: Engine, app: str) -> None:
     record = pull(engine, app).record
     add_container(engine, record.id)
-    assert remove(engine, app, force=True) == Removed((app,), None, 0, False)
+    assert remove(engine, app, force=True) == Removed((app,), None)
     assert find(engine, app) is None
-    assert remove_image(engine, record.id, force=True) == Removed((), None, 0, False)
+    assert remove_image(engine, record.id, force=True) == Removed((), None)
     assert_whole(engine, record)
     drop_containers(engine)
     assert remove_image(engine, record.id).image_id == record.id
@@ -138,6 +138,20 @@ def test_a_damaged_record_can_be_removed_by_id(engine: Engine, app: str) -> None
     with pytest.raises(StateError):
         collect_garbage(engine)
     remove_image(engine, record.id)
+    assert stored(engine.paths) == NOTHING
+
+
+def test_a_damaged_record_of_another_image_only_keeps_the_space(engine: Engine, site: Site, app: str) -> None:
+    pull(engine, app)
+    with engine.database.transaction() as transaction:
+        transaction.execute(
+            "INSERT INTO images (id, manifest_digest, record, created) VALUES (?, '', '{', '')",
+            (digest(b"bad"),),
+        )
+    removed = remove(engine, app)
+    assert f"space was not freed: the record of image {digest(b'bad')}" in removed.warning
+    assert find(engine, app) is None
+    remove_image(engine, digest(b"bad"))
     assert stored(engine.paths) == NOTHING
 
 

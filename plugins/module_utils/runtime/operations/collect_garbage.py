@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Mark and sweep over everything that images are made of.
 
-Under the lock nothing is unlinked that takes long: layers are renamed into the trash, and emptied when the
-lock is free.
+Under the lock nothing is unlinked that takes long: layers are renamed into the trash, which is emptied when
+the lock is free. While something is pulled or created nothing can be collected: a note is left, and the next
+that ends a pull collects (`collect_postponed`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..content.blobs import BlobStore
 from ..content.garbage import mark, sweep_blobs
 from ..errors import TimedOut
 from ..layers.store import LayerStore
+from ..linux.files import make_private_directory
 from ..linux.locks import lock
 from ..linux.trees import move_to_trash
 
@@ -22,11 +24,13 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 WAIT = 10.0  # seconds for a pull or a create to end
+_NOTE = "garbage"
 
 
 def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
-    """Remove blobs, layers and interrupted downloads that no image needs; the bytes freed. None: something is
-    being pulled or created, which may need any of them; the next collection finds them as well.
+    """Remove blobs, layers and interrupted downloads that no image needs; the bytes freed.
+
+    None: something is being pulled or created, which may need any of them.
     """
     blobs, layers = BlobStore(engine.paths), LayerStore(engine.paths)
     try:
@@ -37,7 +41,32 @@ def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
                 record = layers.record(name)
                 freed += record.bytes if record else 0
                 move_to_trash(engine.paths, os.path.join(engine.paths.layers, name))
+            _forget(engine)
     except TimedOut:
+        _postpone(engine)
         return None
     layers.sweep()
     return freed
+
+
+def collect_postponed(engine: Engine) -> None:
+    """Do what a collection had to leave undone."""
+    if os.path.exists(_note(engine)):
+        collect_garbage(engine, wait=0)
+
+
+def _postpone(engine: Engine) -> None:
+    """Not synced: what it is about is garbage after a power cut, too, and found by the next collection."""
+    make_private_directory(engine.paths.root)
+    os.close(os.open(_note(engine), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+
+def _forget(engine: Engine) -> None:
+    try:
+        os.unlink(_note(engine))
+    except FileNotFoundError:
+        pass
+
+
+def _note(engine: Engine) -> str:
+    return os.path.join(engine.paths.root, _NOTE)

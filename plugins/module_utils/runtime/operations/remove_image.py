@@ -19,7 +19,7 @@ from ..content.images import (
     names_of,
     users_of,
 )
-from ..errors import Conflict, doing
+from ..errors import Conflict, StateError, doing
 from ..oci.reference import Reference
 from .collect_garbage import WAIT, collect_garbage
 
@@ -36,14 +36,12 @@ class Removal(t.NamedTuple):
 
 
 class Removed(t.NamedTuple):
-    """What went, and the bytes that this freed. `postponed`: they are freed later, because a pull is under
-    way.
-    """
+    """What went, and the bytes that this freed; `warning` says why it was not all that could be."""
 
     names: tuple[str, ...]
     image_id: str | None
-    freed: int
-    postponed: bool
+    freed: int = 0
+    warning: str = ""
 
 
 def plan_removal(rows: Reader, wanted: Reference | str, force: bool = False) -> Removal:
@@ -86,9 +84,14 @@ def remove_image(engine: Engine, wanted: Reference | str, force: bool = False, w
             if removal.image_id:
                 delete_image(transaction, removal.image_id)
         if removal.image_id is None:
-            return Removed(*removal, freed=0, postponed=False)
-        freed = collect_garbage(engine, wait)
-    return Removed(*removal, freed=freed or 0, postponed=freed is None)
+            return Removed(*removal)
+        try:
+            freed = collect_garbage(engine, wait)
+        except StateError as error:  # another image's record: this one is gone all the same
+            return Removed(*removal, warning=f"space was not freed: {error}")
+    if freed is None:
+        return Removed(*removal, warning="space will be freed when the pulls under way have ended")
+    return Removed(*removal, freed=freed)
 
 
 def _meant(rows: Reader, wanted: Reference | str) -> tuple[str | None, list[str]]:

@@ -9,7 +9,7 @@ import typing as t
 
 from ..errors import CoracleError, StorageError, doing
 from ..linux.locks import lock
-from .collect_garbage import collect_garbage
+from .collect_garbage import collect_garbage, collect_postponed
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -28,3 +28,4 @@ def storing(engine: Engine, phrase: str) -> t.Iterator[None]:
         with contextlib.suppress(CoracleError, OSError):
             collect_garbage(engine, wait=0)
         raise
+    collect_postponed(engine)

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ..content.images import ImageRecord, find_name, select_image
+from ..content.images import ImageRecord, find_name, names_for, select_image
 from ..errors import InvalidInput, NotFound, StateError
 from ..oci.reference import Reference
-from .differences import Difference
+from .differences import LIVE, Difference
 from .image_steps import ImportRootfs, LoadImage, PullImage, RemoveImage, RepairImage, TagImage
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
     from ..oci.image_config import ImageConfig
+    from ..operations.resolve_image import ResolvedImage
     from ..registry.options import RegistryOptions
 
 
@@ -95,7 +96,7 @@ def _plan_pull(engine: Engine, request: ImageRequest) -> PlannedImage:
     if image.must_pull and image.reference is not None:
         pull = PullImage(image.reference, request.platform, request.registry, image.reason)
         tags = [TagImage(image.reference, name, "it is to follow") for name in request.tags]
-        differences = [_moved(image.record, image.digest, image.reason)]
+        differences = [_moved(engine, image, image.reference)]
         return PlannedImage(Plan([pull, *tags], differences), image.record, wanted, warnings)
     if image.record is None:
         raise NotFound(
@@ -122,8 +123,11 @@ def _damage(names: t.Sequence[str]) -> str:
     return f"{len(names)} of its layers are damaged"
 
 
-def _moved(record: ImageRecord | None, digest: str | None, reason: str) -> Difference:
-    return Difference("digest", record.manifest_digest if record else None, digest, reason)
+def _moved(engine: Engine, image: ResolvedImage, reference: Reference) -> Difference:
+    """The digest that the name stood for when it was pulled, and the one it stands for now."""
+    names = names_for(engine.records.read(), reference)
+    before = names[0].manifest_digest if names else None
+    return Difference("digest", before, image.digest, image.reason, LIVE)
 
 
 # From a file
@@ -138,7 +142,7 @@ def _plan_file(engine: Engine, request: ImageRequest) -> PlannedImage:
     if record is None or damaged:
         reason = _damage(damaged) if damaged else "it is not here"
         return PlannedImage(
-            Plan([load(reason)], [Difference("id", record.id if record else None, image_id, reason)]),
+            Plan([load(reason)], [Difference("id", record.id if record else None, image_id, reason, LIVE)]),
             record,
             image_id,
         )
@@ -182,7 +186,7 @@ def _tags(engine: Engine, image_id: str, names: t.Iterable[Reference]) -> list[S
 
 def _tag_differences(steps: t.Iterable[Step]) -> list[Difference]:
     return [
-        Difference(f"name {step.name.familiar}", None, step.source, step.reason)
+        Difference(f"name {step.name.familiar}", None, step.source, step.reason, LIVE)
         for step in steps
         if isinstance(step, TagImage)
     ]
@@ -206,4 +210,5 @@ def _plan_removal(engine: Engine, request: ImageRequest) -> PlannedImage:
         before = None  # what cannot be read can still be removed
     whole = removal.image_id is not None
     step = RemoveImage(request.name, removal.names, whole, request.force)
-    return PlannedImage(Plan([step], [Difference("exists", True, False, step.describe())]), before, None)
+    difference = Difference("exists", True, False, step.describe(), LIVE)
+    return PlannedImage(Plan([step], [difference]), before, None)

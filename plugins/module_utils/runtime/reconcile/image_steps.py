@@ -122,8 +122,7 @@ class RemoveImage(Step):
         from ..operations.remove_image import remove_image
 
         removed = remove_image(engine, self.wanted, self.force)
-        postponed = ["space is freed later: a pull or a create is under way"] if removed.postponed else []
-        return {"freed": removed.freed, "warnings": postponed}
+        return {"freed": removed.freed, "warnings": [removed.warning] if removed.warning else []}
 
 
 def _facts(pulled: Pulled) -> dict[str, t.Any]:
