@@ -17,6 +17,7 @@ Never a wrong blob under a name.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -51,6 +52,13 @@ class BlobStore:
         except FileNotFoundError:
             return False
         return size is None or found.st_size == size
+
+    def bytes_here(self, digest: str) -> int:
+        """How much of a blob is on disk, complete or as the beginning of a download."""
+        for directory in (self._paths.blobs, self._paths.ingest):
+            with contextlib.suppress(FileNotFoundError):
+                return os.stat(os.path.join(directory, hex_of(digest)), follow_symlinks=False).st_size
+        return 0
 
     def open(self, digest: str, size: int | None = None) -> VerifyingReader:
         """A reader of the blob that raises IntegrityError where the bytes are not those of `digest` and

@@ -197,6 +197,13 @@ def save_name(transaction: Transaction, name: ImageName) -> None:
     )
 
 
+def use_image(transaction: Transaction, image_id: str, container_id: str) -> None:
+    """Remember that a container mounts the image; forgotten when the container's row goes."""
+    transaction.execute(
+        "INSERT OR IGNORE INTO image_uses (image_id, container_id) VALUES (?, ?)", (image_id, container_id)
+    )
+
+
 def delete_name(transaction: Transaction, name: str) -> None:
     transaction.execute("DELETE FROM image_names WHERE name = ?", (name,))
 

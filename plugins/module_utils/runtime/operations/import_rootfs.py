@@ -23,7 +23,7 @@ from ..oci.digest import sha256_digest
 from ..oci.documents import OCI_CONFIG, OCI_LAYER, Descriptor, Manifest, new_manifest, parse_document
 from ..oci.image_config import ImageConfig, new_image_config
 from ..oci.reference import Reference
-from .receive_layers import Progress, Readable, Take, WantedLayer
+from .make_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
 from .storing import storing
 

@@ -10,8 +10,8 @@ import typing as t
 from ..oci.reference import Reference
 from .in_parallel import in_parallel
 from .list_archived_images import ArchivedImage
+from .make_layers import Open, Progress, Readable, Take, WantedLayer
 from .open_archive import MemberReader
-from .receive_layers import Open, Progress, Readable, Take, WantedLayer
 from .store_image import Pulled, store_image
 from .storing import storing
 

@@ -25,7 +25,7 @@ from ..oci.platforms import Platform, check_platform, host_platform
 from ..oci.reference import Reference
 from ..registry.client import RegistryClient
 from .in_parallel import in_parallel
-from .receive_layers import Progress, Readable, Take, WantedLayer
+from .make_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
 from .storing import storing
 

@@ -18,7 +18,8 @@ from ..layers.store import LayerStore
 from ..oci.documents import Descriptor
 from ..oci.reference import parse_reference
 from .in_parallel import in_parallel
-from .receive_layers import Progress, Readable, Take, WantedLayer, receive_layers
+from .make_layers import Progress, Readable, Take, WantedLayer
+from .receive_layers import receive_layers
 from .store_image import Pulled
 from .storing import storing
 

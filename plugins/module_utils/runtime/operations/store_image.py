@@ -10,7 +10,8 @@ import typing as t
 from ..content.images import ImageName, ImageRecord, LayerReference, save_image, save_name, select_image
 from ..oci.documents import Manifest
 from ..oci.image_config import ImageConfig
-from .receive_layers import Progress, Source, WantedLayer, receive_layers
+from .make_layers import Progress, Source, WantedLayer
+from .receive_layers import receive_layers
 
 if t.TYPE_CHECKING:
     from ..engine import Engine

@@ -150,6 +150,15 @@ def test_bytes_that_a_power_cut_made_up_are_found(store, paths):
     assert os.listdir(paths.ingest) == []
 
 
+def test_how_much_of_a_blob_is_here(store):
+    assert store.bytes_here(DIGEST) == 0
+    with store.ingest(DIGEST, len(CONTENT)) as ingest:
+        ingest.write(CONTENT[:1000])
+    assert store.bytes_here(DIGEST) == 1000
+    store.commit([complete(store)])
+    assert store.bytes_here(DIGEST) == len(CONTENT)
+
+
 def test_an_ingest_longer_than_the_blob_starts_anew(store):
     with store.ingest(DIGEST, len(CONTENT) + 1) as first:
         first.write(CONTENT + b"x")
