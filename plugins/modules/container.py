@@ -47,7 +47,7 @@ options:
       - V(started) - it exists and runs.
       - V(stopped) - it exists and does not run. With O(restart_policy=always), a reboot starts it again.
       - V(absent) - it does not exist. It is stopped first. All options but O(name), O(force_kill),
-        O(kill_signal) and O(stop_timeout) are ignored.
+        O(kill_signal), O(stop_timeout) and O(keep_volumes) are ignored.
     type: str
     default: started
     choices:
@@ -117,9 +117,17 @@ options:
       - With O(detach=false), remove the container when it has ended.
     type: bool
     default: false
+  keep_volumes:
+    description:
+      - When the container is removed, keep its volumes that have no name. Otherwise they are removed too,
+        unless another container uses them. Volumes with a name always stay.
+      - With O(auto_remove=true) they are always removed.
+    type: bool
+    default: false
 seealso:
   - module: coracle.engine.container_info
   - module: coracle.engine.image
+  - module: coracle.engine.volume
 """
 
 EXAMPLES = r"""
@@ -152,6 +160,25 @@ EXAMPLES = r"""
       - no-new-privileges
     cpus: 1.5
     pids_limit: 200
+
+- name: Storage of every kind
+  coracle.engine.container:
+    name: shop
+    image: shop:3
+    mounts:
+      - target: /var/lib/shop
+        source: shop-data
+      - type: bind
+        source: /etc/shop
+        target: /etc/shop
+        read_only: true
+      - type: image
+        source: shop-assets:3
+        subpath: public
+        target: /srv/public
+      - type: tmpfs
+        target: /tmp
+        tmpfs_size: 64m
 
 - name: Stop it for a while (nothing else about it changes)
   coracle.engine.container:

@@ -18,6 +18,28 @@ from .argspec import ArgumentSpec
 _PULL_POLICIES = ("missing", "always", "never", "newer")
 _LIST = {"type": "list", "elements": "str"}
 
+_MOUNT = {
+    "target": {"type": "str", "required": True},
+    "source": {"type": "str"},
+    "type": {"type": "str", "default": "volume", "choices": ["bind", "image", "tmpfs", "volume"]},
+    "read_only": {"type": "bool"},
+    "consistency": {"type": "str", "choices": ["default", "consistent", "cached", "delegated"]},
+    "propagation": {
+        "type": "str",
+        "choices": ["private", "rprivate", "shared", "rshared", "slave", "rslave"],
+    },
+    "create_mountpoint": {"type": "bool"},
+    "non_recursive": {"type": "bool"},
+    "no_copy": {"type": "bool"},
+    "labels": {"type": "dict"},
+    "volume_driver": {"type": "str"},
+    "volume_options": {"type": "dict"},
+    "subpath": {"type": "str"},
+    "tmpfs_size": {"type": "str"},
+    "tmpfs_mode": {"type": "str"},
+    "tmpfs_options": {"type": "list", "elements": "raw"},
+}
+
 DESCRIPTION = ArgumentSpec(
     {
         "image": {"type": "str"},
@@ -37,6 +59,8 @@ DESCRIPTION = ArgumentSpec(
         "stop_signal": {"type": "str"},
         "stop_timeout": {"type": "int"},
         "volumes": _LIST,
+        "mounts": {"type": "list", "elements": "dict", "options": _MOUNT},
+        "volumes_from": _LIST,
         "tmpfs": _LIST,
         "read_only": {"type": "bool"},
         "shm_size": {"type": "str"},
@@ -82,6 +106,7 @@ CONTROL = ArgumentSpec(
         "kill_signal": {"type": "str"},
         "detach": {"type": "bool", "default": True},
         "cleanup": {"type": "bool", "default": False},
+        "keep_volumes": {"type": "bool", "default": False},
     }
 )
 
@@ -115,6 +140,7 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
         kill_signal=parse_signal(params["kill_signal"], "kill_signal") if params["kill_signal"] else None,
         detach=params["detach"],
         cleanup=params["cleanup"],
+        keep_volumes=params["keep_volumes"],
         pull={True: "always", False: "missing"}.get(params["pull"], params["pull"]),
         registry=registry,
     )

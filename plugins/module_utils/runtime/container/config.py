@@ -36,6 +36,10 @@ class ContainerConfig:
     volumes: list[dict[str, t.Any]] | None = None
     """`[{"type": "bind"|"volume", "source", "target", "read_only", "options"}]` sorted by target;
     an anonymous volume has the source `""`."""
+    mounts: list[dict[str, t.Any]] | None = None
+    """As `volumes`, with the types `tmpfs` and `image` and the keys of storage_values.py too."""
+    volumes_from: list[dict[str, t.Any]] | None = None
+    """`[{"container": name, "read_only"}]` in the order given."""
     tmpfs: dict[str, str] | None = None
     """Options by target, such as `{"/run": "exec,size=67108864"}`."""
     read_only: bool | None = None

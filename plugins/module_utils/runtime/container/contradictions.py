@@ -56,7 +56,13 @@ def _check_restart(config: ContainerConfig) -> None:
 
 
 def _check_targets(config: ContainerConfig) -> None:
-    taken = set(config.tmpfs or ())
-    for volume in config.volumes or ():
-        if volume["target"] in taken:
-            raise InvalidInput(f"{volume['target']} is in volumes and in tmpfs", "keep one of them")
+    targets = [
+        *((target, "tmpfs") for target in config.tmpfs or ()),
+        *((volume["target"], "volumes") for volume in config.volumes or ()),
+        *((mount["target"], "mounts") for mount in config.mounts or ()),
+    ]
+    taken: dict[str, str] = {}
+    for target, option in targets:
+        if target in taken:
+            raise InvalidInput(f"{target} is in {option} and in {taken[target]}", "keep one of them")
+        taken[target] = option

@@ -9,7 +9,6 @@ Fields that an option replaces are not looked at.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import typing as t
@@ -18,6 +17,7 @@ from ..errors import IntegrityError, InvalidInput
 from ..oci.image_config import ImageConfig
 from .config import ContainerConfig
 from .mount_values import is_too_long
+from .storage import VolumeMount, effective_volumes, tmpfs_of
 from .values import has_control_characters, parse_signal, parse_user, signal_number
 
 if t.TYPE_CHECKING:
@@ -27,22 +27,12 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_NETWORK_MODE = "none"
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_STOP_TIMEOUT = 10
-_MOST_VOLUMES = 100  # every VOLUME of an image is a directory on the host
-
-
-class VolumeMount(t.NamedTuple):
-    """`source` is a path of the host for `bind`, the name of a volume for `volume`."""
-
-    type: str
-    source: str
-    target: str
-    read_only: bool = False
-    options: tuple[str, ...] = ()
-    anonymous: bool = False
 
 
 class Effective(t.NamedTuple):
-    """`environment` has HOME only if somebody gave it: the home directory is known with the resolved user."""
+    """`environment` has HOME only if somebody gave it: the home directory is known with the resolved user.
+    `tmpfs` are options by target.
+    """
 
     arguments: list[str]
     environment: dict[str, str]
@@ -54,20 +44,30 @@ class Effective(t.NamedTuple):
     stop_timeout: int
     labels: dict[str, str]
     volumes: list[VolumeMount]
+    tmpfs: dict[str, str]
 
 
 def effective_of(record: ContainerRecord) -> Effective:
     """What a recorded container is. IntegrityError or InvalidInput only if its image was never here."""
-    return effective(record.config, record.image, record.id, record.ancestor)
+    return effective(
+        record.config, record.image, record.id, record.ancestor, record.inherited, record.mounted_images
+    )
 
 
 def effective(
-    config: ContainerConfig, image: ImageConfig, container_id: str, ancestor: str = ""
+    config: ContainerConfig,
+    image: ImageConfig,
+    container_id: str,
+    ancestor: str = "",
+    inherited: t.Sequence[VolumeMount] = (),
+    mounted_images: t.Mapping[str, str] | None = None,
 ) -> Effective:
     """InvalidInput where an option is missing, IntegrityError where the image asks for the impossible.
 
-    `ancestor`: the container whose anonymous volumes this one has taken over, if not its own.
+    `ancestor`: the container whose anonymous volumes this one has taken over, if not its own. `inherited`:
+    what `volumes_from` has brought. `mounted_images`: ids of the images that are mounted, by name.
     """
+    declared = [_image_volume(path) for path in image.volumes]
     network_mode = config.network_mode or DEFAULT_NETWORK_MODE
     hostname = config.hostname or (os.uname().nodename if network_mode == "host" else container_id[:12])
     return Effective(
@@ -80,7 +80,10 @@ def effective(
         stop_signal=stop_signal(config, image),
         stop_timeout=DEFAULT_STOP_TIMEOUT if config.stop_timeout is None else config.stop_timeout,
         labels={**image.labels, **(config.labels or {})},
-        volumes=_volumes(config, image, ancestor or container_id),
+        volumes=effective_volumes(
+            config, declared, ancestor or container_id, inherited, mounted_images or {}
+        ),
+        tmpfs=tmpfs_of(config),
     )
 
 
@@ -139,32 +142,11 @@ def _image_path(text: str, field: str) -> str:
     return path
 
 
-def _volumes(config: ContainerConfig, image: ImageConfig, container_id: str) -> list[VolumeMount]:
-    """What was asked, and an anonymous volume for every other `VOLUME` of the image."""
-    volumes = [_asked_volume(volume, container_id) for volume in config.volumes or ()]
-    taken = {volume.target for volume in volumes}.union(config.tmpfs or ())
-    if len(image.volumes) > _MOST_VOLUMES:
-        raise IntegrityError(
-            f"image: it declares {len(image.volumes)} volumes", "use an image that is made well"
-        )
-    for target in sorted({_image_path(path, "Volumes") for path in image.volumes}):
-        if target == "/":
-            raise _refuse("Volumes", target, "would cover the whole container")
-        if target not in taken:
-            volumes.append(_anonymous_volume(target, container_id))
-    return sorted(volumes, key=lambda volume: volume.target)
-
-
-def _asked_volume(volume: dict[str, t.Any], container_id: str) -> VolumeMount:
-    if not volume["source"]:
-        return _anonymous_volume(volume["target"], container_id)
-    return VolumeMount(**{**volume, "options": tuple(volume["options"])})
-
-
-def _anonymous_volume(target: str, container_id: str) -> VolumeMount:
-    """The name follows from container and target: the same at every start."""
-    name = hashlib.sha256(f"{container_id}:{target}".encode()).hexdigest()
-    return VolumeMount("volume", name, target, anonymous=True)
+def _image_volume(text: str) -> str:
+    path = _image_path(text, "Volumes")
+    if path == "/":
+        raise _refuse("Volumes", path, "would cover the whole container")
+    return path
 
 
 def _refuse(field: str, text: str, problem: str) -> IntegrityError:

@@ -15,7 +15,8 @@ import typing as t
 from ..errors import CoracleError
 from ..oci.reference import familiar_name
 from ..paths import Paths
-from .effective import Effective, VolumeMount, effective_of
+from .effective import Effective, effective_of
+from .inspect_mounts import asked_mount, bind_texts, inspect_mounts, source_text
 from .records import ContainerRecord
 from .status import Status
 
@@ -57,7 +58,7 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
                 "WorkDir": _below(directory, "work"),
             },
         },
-        "Mounts": [_mount(paths, volume) for volume in whole.volumes] if whole else [],
+        "Mounts": inspect_mounts(paths, whole, record.config) if whole else [],
         "Config": _config(record, whole),
         "NetworkSettings": {
             "Ports": {},
@@ -127,7 +128,9 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
     """What was asked of the host. Docker's spellings: 0 and empty are `no limit`, -1 is unlimited."""
     config = record.config
     return {
-        "Binds": [_bind(volume) for volume in whole.volumes if not volume.anonymous] if whole else [],
+        "Binds": bind_texts(config.volumes or ()),
+        "Mounts": [asked_mount(mount) for mount in config.mounts or ()],
+        "VolumesFrom": [source_text(source) for source in config.volumes_from or ()],
         "LogConfig": {"Type": "k8s-file", "Config": {}},
         "NetworkMode": whole.network_mode if whole else config.network_mode or "none",
         "PortBindings": {},
@@ -170,27 +173,4 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
             for device in config.devices or ()
         ],
         "Init": bool(config.init),
-    }
-
-
-def _bind(volume: VolumeMount) -> str:
-    return ":".join(part for part in (volume.source, volume.target, _mode(volume)) if part)
-
-
-def _mode(volume: VolumeMount) -> str:
-    return ",".join([*(["ro"] if volume.read_only else []), *volume.options])
-
-
-def _mount(paths: Paths, volume: VolumeMount) -> dict[str, t.Any]:
-    named = {"Name": volume.source, "Driver": "local"} if volume.type == "volume" else {}
-    source = os.path.join(paths.volumes, volume.source, "_data") if named else volume.source
-    propagation = [word for word in volume.options if word.endswith(("shared", "slave", "private"))]
-    return {
-        "Type": volume.type,
-        **named,
-        "Source": source,
-        "Destination": volume.target,
-        "Mode": _mode(volume),
-        "RW": not volume.read_only,
-        "Propagation": propagation[0] if propagation else ("" if named else "rprivate"),
     }

@@ -18,7 +18,7 @@ import typing as t
 
 from ..errors import IntegrityError, NotFound, doing
 from ..linux.rooted import open_in_root
-from .effective import VolumeMount
+from .storage import VolumeMount
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _NOT_THE_IMAGES = ("proc", "sys", "dev")
@@ -27,7 +27,7 @@ _MOST_LINKS = 40  # as the kernel's MAXSYMLINKS
 
 def make_bind_sources(volumes: t.Iterable[VolumeMount]) -> list[str]:
     """Create missing sources of bind mounts as directories (0755, root), as Docker does; those made,
-    parents first.
+    parents first. NotFound where that is not wanted.
     """
     made = []
     for volume in volumes:
@@ -35,6 +35,10 @@ def make_bind_sources(volumes: t.Iterable[VolumeMount]) -> list[str]:
             if os.path.lexists(volume.source):
                 raise NotFound(
                     f"volumes: {volume.source} is a link that leads nowhere", "create what it points to"
+                )
+            if not volume.create:
+                raise NotFound(
+                    f"mounts: {volume.source} does not exist", "create it, or set create_mountpoint: true"
                 )
             with doing(f"volumes: create {volume.source}"):
                 made += _make_directories(volume.source)

@@ -24,6 +24,7 @@ from ..errors import StateError, collecting
 from ..linux.processes import ProcessIdentity
 from ..oci.image_config import ImageConfig
 from .config import ContainerConfig
+from .storage import VolumeMount
 
 if t.TYPE_CHECKING:
     from ..state.database import Database, Reader, Transaction
@@ -82,6 +83,7 @@ class ContainerState:
     exit: Exit | None = None
     restart: Restart | None = None
     replaces: Replaces | None = None
+    takes_volumes: bool = False  # while it is being removed: anonymous volumes go with it
     awaited_by: ProcessIdentity | None = None  # who reads code and output before an automatic removal
     error: str = ""  # why the last start failed
 
@@ -140,6 +142,10 @@ class ContainerRecord:
     created: str
     ancestor: str = ""
     """Id of the first of a chain of replacements, whose anonymous volumes all of them use; empty: itself."""
+    inherited: list[VolumeMount] = dataclasses.field(default_factory=list)
+    """What the containers in `volumes_from` had when this one was made."""
+    mounted_images: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Ids of the images that `mounts` names, by name, as they were when this container was made."""
     state: ContainerState = dataclasses.field(default_factory=ContainerState)
 
 
@@ -248,6 +254,8 @@ def _config_text(record: ContainerRecord) -> str:
             "image": record.image.to_json(),
             "image_name": record.image_name,
             "ancestor": record.ancestor,
+            "inherited": [mount.to_json() for mount in record.inherited],
+            "mounted_images": record.mounted_images,
         }
     )
 
@@ -265,6 +273,8 @@ def _record(row: t.Sequence[t.Any]) -> ContainerRecord:
             config=ContainerConfig.from_json(asked["config"]),
             created=created,
             ancestor=asked.get("ancestor", ""),
+            inherited=[VolumeMount.from_json(mount) for mount in asked.get("inherited", ())],
+            mounted_images=asked.get("mounted_images", {}),
             state=ContainerState.from_json(json.loads(state_text)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

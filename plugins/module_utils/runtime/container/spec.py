@@ -35,13 +35,15 @@ def build_spec(
     host: HostFacts,
     network_namespace: str = "",
     tmpfs_modes: t.Mapping[str, int] | None = None,
+    places: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
     """The document for crun or runc. Pure but for a look at the devices, the init and the profile that were
     asked for.
 
     `network_namespace` is the path of one that is set up already; without it the runtime makes an empty
     one, unless the container shares the host's. `tmpfs_modes` are the modes of the directories that a
-    tmpfs covers (`mount_places.directory_modes`): `/run` stays 0755 and `/tmp` 1777, as with Docker.
+    tmpfs covers (`mount_places.directory_modes`): `/run` stays 0755 and `/tmp` 1777, as with Docker. `places`
+    are paths on the host by target, for what has to be looked for (operations/attach_volumes.py).
     """
     devices = container_devices(config)
     own_network = effective.network_mode != "host"
@@ -63,7 +65,7 @@ def build_spec(
             "readonly": bool(config.read_only),
         },
         "process": build_process(config, effective, user, host),
-        "mounts": build_mounts(config, effective, container_id, paths, host, tmpfs_modes or {}),
+        "mounts": build_mounts(config, effective, container_id, paths, host, tmpfs_modes or {}, places or {}),
         "linux": {name: value for name, value in linux.items() if value or name.endswith("Paths")},
     }
 

@@ -16,10 +16,11 @@ import typing as t
 from ..errors import IntegrityError, InvalidInput
 from ..paths import Paths
 from .config import ContainerConfig
-from .effective import Effective, VolumeMount
+from .effective import Effective
 from .host_facts import HostFacts, find_init_program
 from .mount_values import PROPAGATIONS, RESERVED_DEVICES
 from .spec_process import INIT_PATH
+from .storage import VolumeMount, asked_mounts
 
 DEFAULT_SHM_SIZE = 64 * 1024**2
 _TMPFS_MODE = 0o1777  # where the image has no directory
@@ -46,18 +47,22 @@ def build_mounts(
     paths: Paths,
     host: HostFacts,
     modes: t.Mapping[str, int],
+    places: t.Mapping[str, str],
 ) -> list[dict[str, t.Any]]:
-    """Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
+    """`modes` and `places` by target: of the directory that a tmpfs covers; where on the host a part of a
+    volume or an image is to be found.
+
+    Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
     mounts = _default_mounts(config)
     for target, name in GENERATED_FILES.items():
         source = os.path.join(paths.container(container_id), name)
         mounts[target] = _bind(target, source, ["rprivate", "nosuid", "nodev", "noexec"])
-    for target, options in (config.tmpfs or {}).items():
+    for target, options in effective.tmpfs.items():
         _check_target("tmpfs", target, bool(config.privileged))
         mounts[target] = _tmpfs(target, options, modes.get(target, _TMPFS_MODE))
     for volume in effective.volumes:
         _check_volume(volume, config)
-        mounts[volume.target] = _volume(volume, paths, host)
+        mounts[volume.target] = _volume(volume, places.get(volume.target) or _source(volume, paths), host)
     if config.init:
         mounts[INIT_PATH] = _bind(INIT_PATH, find_init_program(), ["rprivate", "ro", "nosuid", "nodev"])
     return [mounts[target] for target in sorted(mounts, key=_depth_first)]
@@ -107,14 +112,17 @@ def _tmpfs(target: str, options: str, mode: int) -> dict[str, t.Any]:
     return _mount(target, "tmpfs", "tmpfs", [*switches, *settings])
 
 
-def _volume(volume: VolumeMount, paths: Paths, host: HostFacts) -> dict[str, t.Any]:
-    named = volume.type == "volume"
-    source = os.path.join(paths.volumes, volume.source, "_data") if named else volume.source
+def _source(volume: VolumeMount, paths: Paths) -> str:
+    return os.path.join(paths.volumes, volume.source, "_data") if volume.type == "volume" else volume.source
+
+
+def _volume(volume: VolumeMount, source: str, host: HostFacts) -> dict[str, t.Any]:
     recursion = "bind" if "bind" in volume.options else "rbind"
     propagation = next((option for option in volume.options if option in PROPAGATIONS), "rprivate")
     switches = [option for option in volume.options if option in ("noexec", "nosuid", "nodev")]
     if volume.read_only:
-        can_hold_mounts = recursion == "rbind" and (named or os.path.isdir(volume.source))
+        is_directory = (volume.type == "volume" and not volume.subpath) or os.path.isdir(source)
+        can_hold_mounts = recursion == "rbind" and is_directory
         can_recurse = host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL
         # crun 1.8 opens what is `rro` as a directory
         switches += ["ro", "rro"] if can_hold_mounts and can_recurse else ["ro"]
@@ -122,7 +130,7 @@ def _volume(volume: VolumeMount, paths: Paths, host: HostFacts) -> dict[str, t.A
 
 
 def _check_volume(volume: VolumeMount, config: ContainerConfig) -> None:
-    if volume.target in [asked["target"] for asked in config.volumes or ()]:
+    if not volume.anonymous or volume.target in [asked["target"] for asked in asked_mounts(config)]:
         is_device = volume.type == "bind" and volume.source.startswith("/dev/")
         _check_target("volumes", volume.target, bool(config.privileged), is_device=is_device)
     elif _top(volume.target) in _OWN_DIRECTORIES:

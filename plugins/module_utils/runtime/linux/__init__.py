@@ -7,6 +7,7 @@ files         private directories, atomic writes, paths resolved inside a root, 
 copies        a tree of files copied into another, neither of them trusted
 locks         flock with a bounded wait; the one list of lock order
 processes     identities that survive PID reuse; running and starting programs
+mount_options options as in fstab(5)
 mounts        overlay, bind, unmount, what is mounted below a path
 cgroups       one face for v1, hybrid and v2
 namespaces    network namespaces that outlive their maker

@@ -1,6 +1,9 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Create a container: a row in the state file, and its volumes. Starting it makes its directory."""
+"""Create a container: a row in the state file, and its volumes, filled with what the image has there.
+
+Starting it makes the rest. A kill after the row leaves a container whose volumes its start fills.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,21 @@ from ..container.records import (
     find_container_in,
     insert_container,
 )
-from ..content.images import select_image
-from ..errors import Conflict, NotFound, doing
+from ..content.images import select_image, use_image
+from ..errors import Conflict, IntegrityError, NotFound, collecting, doing
 from ..linux.locks import lock
 from ..linux.processes import now
-from ..volume.records import ensure_volume, use_volume
+from ..oci.reference import familiar_name, is_image_id, parse_reference
+from ..volume.records import ensure_volume, find_volume, use_volume
+from .inherit_volumes import inherited_volumes
+from .locked_container import locked_container
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
+    from ..container.storage import VolumeMount
     from ..content.images import ImageRecord
     from ..engine import Engine
-    from ..state.database import Transaction
+    from ..state.database import Reader, Transaction
 
 
 def create_container(
@@ -51,13 +58,18 @@ def create_container(
         created=now(),
         state=ContainerState(replaces=replaces),
     )
-    images = lock(engine.paths, "content", shared=True)
-    with doing(f"create container {name}"), images, engine.database.transaction() as transaction:
-        _check_free(transaction, name)
-        if select_image(transaction, image.id) is None:
-            raise NotFound(f"image {image_name} was removed meanwhile", "run the task again")
-        record.ancestor = _first_of_chain(transaction, replaces)
-        _insert(engine, transaction, record)
+    with doing(f"create container {name}"):
+        images = lock(engine.paths, "content", shared=True)
+        with images, engine.database.transaction() as transaction:
+            _check_free(transaction, name)
+            if select_image(transaction, image.id) is None:
+                raise NotFound(f"image {image_name} was removed meanwhile", "run the task again")
+            record.ancestor = _first_of_chain(transaction, replaces)
+            record.inherited = inherited_volumes(transaction, config)
+            record.mounted_images = _mounted_images(transaction, config)
+            new = _insert(engine, transaction, record)
+        if new:
+            _fill(engine, record, new)
     return record
 
 
@@ -72,11 +84,63 @@ def _first_of_chain(transaction: Transaction, replaces: Replaces | None) -> str:
     return (old.ancestor or old.id) if old else ""
 
 
-def _insert(engine: Engine, transaction: Transaction, record: ContainerRecord) -> None:
-    """Everything that the image and the options say is checked here, before anything is written."""
+def _mounted_images(transaction: Transaction, config: ContainerConfig) -> dict[str, str]:
+    """Ids of the images that are mounted, by name."""
+    names = [mount["source"] for mount in config.mounts or () if mount["type"] == "image"]
+    return {name: image_to_mount(transaction, name).id for name in names}
+
+
+def image_to_mount(rows: Reader, name: str) -> ImageRecord:
+    """`name` is canonical, or an id."""
+    found = select_image(rows, name if is_image_id(name) else parse_reference(name))
+    if found is None:
+        raise NotFound(
+            f"mounts: image {familiar_name(name)} is not on this host", "pull it with the image module"
+        )
+    return found
+
+
+def _insert(engine: Engine, transaction: Transaction, record: ContainerRecord) -> list[VolumeMount]:
+    """Everything that the image and the options say is checked here, before anything is written. Returns the
+    mounts whose volumes may have to be filled.
+    """
     whole = effective_of(record)
     insert_container(transaction, record)
-    for volume in whole.volumes:
-        if volume.type == "volume":
-            ensure_volume(transaction, engine.paths, volume.source, anonymous=volume.anonymous)
-            use_volume(transaction, volume.source, record.id)
+    new = []
+    for mount in whole.volumes:
+        if mount.type == "image":
+            use_image(transaction, mount.image_id, record.id)
+        elif mount.type == "volume":
+            ensure_volume(
+                transaction,
+                engine.paths,
+                mount.source,
+                labels=mount.labels,
+                anonymous=mount.anonymous,
+                driver_options=mount.driver_options,
+            )
+            use_volume(transaction, mount.source, record.id)
+            volume = find_volume(transaction, mount.source)
+            new += [mount] if volume and not volume.filled and not volume.driver_options else []
+    return new
+
+
+def _fill(engine: Engine, record: ContainerRecord, mounts: t.Iterable[VolumeMount]) -> None:
+    """Volumes with driver options are filled at the start, which mounts them."""
+    from .fill_volume import fill_volume, wants_filling
+    from .mounted_root import mounted_root
+    from .remove_container import remove_container
+
+    mounts = [mount for mount in mounts if wants_filling(engine, mount)]
+    if not mounts:
+        return
+    try:
+        with locked_container(engine, record.id), mounted_root(engine, record) as root:
+            for mount in mounts:
+                fill_volume(engine, mount, root)
+    except IntegrityError:
+        return  # a damaged image is made whole before the start, which then fills the volumes
+    except BaseException:
+        with collecting([]):
+            remove_container(engine, record.id, volumes=True)
+        raise

@@ -18,7 +18,6 @@ import typing as t
 from ..container.effective import Effective, effective_of
 from ..container.records import ContainerRecord, Run
 from ..container.status import run_directory
-from ..errors import NotFound
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
@@ -97,29 +96,24 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     """Mount the root file system and write what the runtime is told."""
     from ..container.host_files import write_host_files, write_plain
     from ..container.mount_places import make_bind_sources
+    from .attach_volumes import attach_volumes
+    from .mounted_root import mount_container
 
     directory = engine.paths.container(record.id)
     whole = effective_of(record)
-    root = _mount(engine, record, directory)
+    root = mount_container(engine, record)
     make_bind_sources(whole.volumes)
+    places = attach_volumes(engine, record, whole.volumes, root)
     write_host_files(directory, whole.hostname, whole.network_mode)
-    spec = _spec(engine, record, whole, root)
+    spec = _spec(engine, record, whole, root, places)
     path = os.path.join(directory, "config.json")
     write_plain(path, json.dumps(spec).encode(), 0o600)
     os.symlink(path, os.path.join(run_directory, "config.json"))
 
 
-def _mount(engine: Engine, record: ContainerRecord, directory: str) -> str:
-    from ..content.images import find_image
-    from ..layers.snapshots import lower_directories, mount_root
-
-    image = find_image(engine.database, record.image_id)
-    if image is None:
-        raise NotFound(f"image {record.image_name} ({record.image_id[7:19]}) is gone", "pull it again")
-    return mount_root(lower_directories(engine.paths, image.directories, image.parents_layer), directory)
-
-
-def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) -> dict[str, t.Any]:
+def _spec(
+    engine: Engine, record: ContainerRecord, whole: Effective, root: str, places: dict[str, str]
+) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
     from ..container.mount_places import check_mount_targets, directory_modes, make_working_directory
@@ -128,14 +122,23 @@ def _spec(engine: Engine, record: ContainerRecord, whole: Effective, root: str) 
     from ..layers.snapshots import check_root
 
     config = record.config
-    covered = [*(volume.target for volume in whole.volumes), *(config.tmpfs or ())]
+    covered = [*(volume.target for volume in whole.volumes), *whole.tmpfs]
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         check_root(fd)
         user = resolve_user(fd, whole.user, config.groups or ())
         check_mount_targets(fd, covered)
         make_working_directory(fd, whole.working_dir, covered)
-        modes = directory_modes(fd, config.tmpfs or ())
+        modes = directory_modes(fd, whole.tmpfs)
     finally:
         os.close(fd)
-    return build_spec(record.id, config, whole, user, engine.paths, read_host_facts(), tmpfs_modes=modes)
+    return build_spec(
+        record.id,
+        config,
+        whole,
+        user,
+        engine.paths,
+        read_host_facts(),
+        tmpfs_modes=modes,
+        places=places,
+    )

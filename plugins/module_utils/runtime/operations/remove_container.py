@@ -42,14 +42,14 @@ def remove_container(engine: Engine, name: str, *, force: bool = True, volumes: 
         with locked_container(engine, found.id, find=find_remains) as record:
             if not force and living_processes(engine.paths, record).init:
                 raise Conflict("it is running", "stop it first")
-            trashed = remove(engine, record, volumes=volumes or bool(record.config.auto_remove))
+            trashed = remove(engine, record, volumes=volumes)
         for tree in trashed:
             remove_tree(tree)
 
 
 def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wait: bool = True) -> list[str]:
     """The same with the lock held; returns the trees in the trash that are left to unlink when it is
-    released.
+    released. A removal that was begun is finished as it was meant.
 
     `wait` false: called by the exit handler, for which conmon waits in turn.
     """
@@ -57,6 +57,7 @@ def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wa
     conmon = living_processes(paths, record).conmon
     cancel_restart(record)
     record.state.phase = REMOVING
+    record.state.takes_volumes |= volumes or bool(record.config.auto_remove)
     save(engine, record)
     clear_run(engine, record)
     if wait:
@@ -71,7 +72,7 @@ def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wa
     with engine.database.transaction() as transaction:
         anonymous = [volume.name for volume in volumes_of(transaction, record.id) if volume.anonymous]
         delete_container(transaction, record.id)
-        for name in anonymous if volumes else ():
+        for name in anonymous if record.state.takes_volumes else ():
             if not containers_using(transaction, name):
                 trashed += filter(None, [remove_volume(transaction, paths, name)])
     forget_lock(paths, f"container-{record.id}")

@@ -94,6 +94,7 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
     Each step is fine if there is nothing left to do; all are tried, and what failed is reported then.
     """
     from ..layers.snapshots import unmount_root
+    from .attach_volumes import detach_volumes
 
     paths = engine.paths
     errors: list[BaseException] = []
@@ -105,6 +106,8 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
         cgroups.remove(cgroup_of(paths, record.id))
     with collecting(errors):
         unmount_root(paths.container(record.id))
+    with collecting(errors):
+        detach_volumes(engine, record)
     with collecting(errors):
         remove_tree(paths.container_run(record.id))
     if errors:

@@ -27,7 +27,7 @@ from ..container.records import (
     list_hidden,
 )
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
-from ..errors import Conflict, InvalidInput, NotFound, StateError
+from ..errors import Conflict, CoracleError, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .container_fields import differences
@@ -35,11 +35,12 @@ from .differences import LIVE, RECREATE, Difference, describe_all
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
+    from ..container.storage import VolumeMount
     from ..content.images import ImageRecord
     from ..engine import Engine
     from ..oci.reference import Reference
     from ..operations.resolve_image import ResolvedImage
-    from .container_steps import Ending, ImageChoice
+    from .container_steps import Ending, ImageChoice, RemoveContainer
 
 RUNNING = ("running", "paused", "restarting")
 
@@ -62,6 +63,7 @@ class Request(t.NamedTuple):
     kill_signal: str | None = None
     detach: bool = True
     cleanup: bool = False
+    keep_volumes: bool = False
     pull: str = "missing"
     registry: t.Any = None
 
@@ -112,6 +114,18 @@ class Sight:
             self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
         )
 
+    def mounted_image(self, name: str, request: Request) -> ResolvedImage:
+        """An image that is mounted into the container, by canonical name or id."""
+        from ..operations.resolve_image import resolve_image
+
+        return resolve_image(self.engine, name, request.pull, options=request.registry)
+
+    def inherited(self, asked: ContainerConfig) -> list[VolumeMount]:
+        """What `volumes_from` brings. NotFound if a container is not there."""
+        from ..operations.inherit_volumes import inherited_volumes
+
+        return inherited_volumes(self.engine.records.read(), asked)
+
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""
         from ..content.images import find_image
@@ -124,6 +138,7 @@ class Sight:
 def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Planned:
     """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
     check_request(asked, request)
+    check_sources(asked, request)
     sketch = _Sketch(sight, asked, request)
     sketch.find()
     sketch.finish_interrupted_work()
@@ -167,6 +182,11 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
             raise InvalidInput(f"container {request.name}: {option} needs {needed}")
 
 
+def check_sources(asked: ContainerConfig, request: Request) -> None:
+    if request.name in [source["container"] for source in asked.volumes_from or ()]:
+        raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
+
+
 class _Sketch:
     """A plan under way: the steps so far, and what the container will be when they are done (`now`)."""
 
@@ -182,6 +202,8 @@ class _Sketch:
         self.warnings: list[str] = []
         self.fresh = False  # made by this plan: it goes again if it does not start
         self.replaced = False
+        self.mounted_images: dict[str, str] = {}
+        self.inherited: list[VolumeMount] = []
 
     def finished(self) -> Planned:
         return Planned(Plan(self.steps, self.differences), self.before, self.now, tuple(self.warnings))
@@ -256,35 +278,88 @@ class _Sketch:
     def make_absent(self) -> None:
         if self.now is None:
             return
-        from .container_steps import RemoveContainer
-
         if self.now.running:
             self._stop(self.now)
-        self._add(RemoveContainer(self.name), None)
+        self._add(self._removal(self.now.record), None)
+
+    def _removal(self, record: ContainerRecord, reason: str = "") -> RemoveContainer:
+        """Anonymous volumes go with their container: nobody would ever hear of them again."""
+        from .container_steps import RemoveContainer
+
+        if self.request.keep_volumes and not record.config.auto_remove:
+            return RemoveContainer(self.name, reason)
+        return RemoveContainer(self.name, reason, True, tuple(_anonymous_targets(record)))
 
     def make_as_declared(self) -> None:
         """With an image: the description is complete."""
         check_config(self.asked)
         image = self.sight.image(self.asked, self.request)
-        self.warnings += [image.warning] if image.warning else []
-        if image.must_pull:
-            self._pull(image)
-        elif image.record is None:
-            wanted = familiar_name(self.image_name)
-            raise NotFound(
-                f"container {self.name}: image {wanted} is not on this host, and pull is never",
-                "pull it with the image module, or choose pull: missing",
-            )
+        self._bring(image, self.image_name, self.asked.platform)
+        for mount in self.asked.mounts or ():
+            if mount["type"] == "image":
+                self._bring_mounted(mount["source"], image)
+        self._inherit()
         if self.now is None:
             self._create(image)
             return
         record = self.now.record
-        found = [*_image_differences(record, image, self.image_name), *differences(record.config, self.asked)]
+        found = [
+            *_image_differences(record, image, self.image_name),
+            *differences(record.config, self.asked),
+            *self._moved_sources(record),
+        ]
         self.differences += found
         if self.request.recreate or any(difference.how == RECREATE for difference in found):
             self._replace(self.now, image, describe_all(found) or "recreate is true")
         elif found:
             self._update(self.now, self.asked, self.image_name, found)
+
+    def _bring(self, image: ResolvedImage, name: str, platform: str | None) -> None:
+        """Pull the image, if need be and if possible."""
+        self.warnings += [image.warning] if image.warning else []
+        if image.must_pull:
+            self._pull(image, platform)
+        elif image.record is None:
+            raise NotFound(
+                f"container {self.name}: image {familiar_name(name)} is not on this host, and pull is never",
+                "pull it with the image module, or choose pull: missing",
+            )
+
+    def _bring_mounted(self, name: str, own: ResolvedImage) -> None:
+        """An image that is mounted; once, if it is mounted twice or is the container's own."""
+        if name in self.mounted_images:
+            return
+        is_own = name == self.image_name and self.asked.platform is None
+        image = own if is_own else self.sight.mounted_image(name, self.request)
+        if not is_own:
+            self._bring(image, name, None)
+        self.mounted_images[name] = _id_of(image)
+
+    def _inherit(self) -> None:
+        """In check mode the container may be one that a task before this one would have made."""
+        if not self.asked.volumes_from:
+            return
+        try:
+            self.inherited = self.sight.inherited(self.asked)
+        except NotFound as error:
+            self.warnings.append(f"container {self.name}: {error}")
+            self.inherited = self.now.record.inherited if self.now else []
+
+    def _moved_sources(self, record: ContainerRecord) -> list[Difference]:
+        """What is called the same and is something else now."""
+        found = []
+        for name, image_id in self.mounted_images.items():
+            before = record.mounted_images.get(name, image_id)
+            if before != image_id:
+                shown = familiar_name(name)
+                reason = f"mounts: image {shown} has changed"
+                found.append(Difference("mounts", f"{shown} ({before})", f"{shown} ({image_id})", reason))
+        if record.config.volumes_from == self.asked.volumes_from and record.inherited != self.inherited:
+            before_now = [[mount.target for mount in side] for side in (record.inherited, self.inherited)]
+            names = ", ".join(source["container"] for source in self.asked.volumes_from or ())
+            reason = f"volumes_from: {names} has other volumes now"
+            found.append(Difference("volumes_from", before_now[0], before_now[1], reason))
+        return found
 
     def change_in_place(self) -> None:
         """Without an image: only what is given counts, and nothing is replaced for it."""
@@ -334,11 +409,11 @@ class _Sketch:
 
     # Steps, each with what it will have made true
 
-    def _pull(self, image: ResolvedImage) -> None:
+    def _pull(self, image: ResolvedImage, platform: str | None) -> None:
         from .image_steps import PullImage
 
         reference = t.cast("Reference", image.reference)
-        self._add(PullImage(reference, self.asked.platform, self.request.registry, image.reason), self.now)
+        self._add(PullImage(reference, platform, self.request.registry, image.reason), self.now)
 
     def _create(self, image: ResolvedImage) -> None:
         from .container_steps import CreateContainer
@@ -376,6 +451,8 @@ class _Sketch:
             image=here.image_config if here else ImageConfig(),
             config=self.asked,
             created="",
+            inherited=self.inherited,
+            mounted_images=self.mounted_images,
         )
 
     def _update(
@@ -420,14 +497,14 @@ class _Sketch:
         self._add(step, found._replace(status=Status("exited", started_at=found.status.started_at)))
 
     def _run_to_end(self, found: Outlook) -> None:
-        from .container_steps import RemoveContainer, RunContainer
+        from .container_steps import RunContainer
 
         if not found.running:
             self._make_image_whole(found.record)
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))
         if self.request.cleanup or found.record.config.auto_remove:
-            self._add(RemoveContainer(self.name, "it has ended", volumes=True), None)
+            self._add(self._removal(found.record, "it has ended"), None)
 
     def _ending(self) -> Ending:
         """How the container is stopped, where the task says something about it."""
@@ -440,12 +517,27 @@ class _Sketch:
 def _choice(image: ResolvedImage, name: str) -> ImageChoice:
     from .container_steps import ImageChoice
 
-    return ImageChoice(name, None if image.must_pull or image.record is None else image.record.id)
+    return ImageChoice(name, _id_of(image) or None)
+
+
+def _id_of(image: ResolvedImage) -> str:
+    """Empty for an image that is yet to be pulled."""
+    return "" if image.must_pull or image.record is None else image.record.id
+
+
+def _anonymous_targets(record: ContainerRecord) -> list[str]:
+    """Where the container has volumes of its own; none if that cannot be told (its image was never here)."""
+    from ..container.effective import effective_of
+
+    try:
+        return [volume.target for volume in effective_of(record).volumes if volume.anonymous]
+    except CoracleError:
+        return []
 
 
 def _image_differences(record: ContainerRecord, image: ResolvedImage, name: str) -> list[Difference]:
     """Images are the same when their ids are. A new name for the same image is only written down."""
-    new_id = "" if image.must_pull or image.record is None else image.record.id
+    new_id = _id_of(image)
     if new_id == record.image_id and name == record.image_name:
         return []
     then, now = familiar_name(record.image_name), familiar_name(name)

@@ -64,6 +64,8 @@ FIELDS = (
     Field("stop_signal", "parse_signal", change=LIVE),
     Field("stop_timeout", "parse_seconds", default=10, change=LIVE),
     Field("volumes", "mount.parse_volumes", SET, default=[]),
+    Field("mounts", "storage.parse_mounts", SET, default=[]),
+    Field("volumes_from", "storage.parse_volumes_from", LIST, default=[]),
     Field("tmpfs", "mount.parse_tmpfs", MAP, default={}),
     Field("read_only", "parse_boolean", default=False),
     Field("shm_size", "parse_shm_size", SIZE, default=64 * 1024**2),
@@ -95,6 +97,10 @@ FIELDS = (
 """
 
 
+STORAGE = ("volumes", "mounts", "tmpfs")
+"""Three ways to write the same things, which therefore compare across them."""
+
+
 def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
     """What was asked for, in normal form, from options as they are written; None and missing ones are not
     asked.
@@ -104,7 +110,19 @@ def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
         if options.get(field.name) is not None:
             setattr(config, field.name, field.parse(options[field.name]))
     _split_restart_policy(config)
+    _read_driver_options(config)
     return config
+
+
+def _read_driver_options(config: ContainerConfig) -> None:
+    """Those of volumes that are yet to be made mean the same as in the module `volume`."""
+    for mount in config.mounts or ():
+        if "driver_options" in mount:
+            from ..volume.driver_options import parse_driver_options
+
+            given = mount.pop("driver_options")
+            options = parse_driver_options(given, "mounts: volume_options")
+            mount.update({"driver_options": options} if options else {})
 
 
 def _split_restart_policy(config: ContainerConfig) -> None:
@@ -127,16 +145,25 @@ def differences(
     """Rows in which two descriptions mean different things, in the order of the table; of the rows in
     `only`.
     """
-    rows = [
-        field
-        for field in FIELDS
-        if (only is None or field.name in only) and field.value_in(then) != field.value_in(now)
-    ]
+    rows = _differing(then, now, only)
+    if any(row.name in STORAGE for row in rows):
+        from .storage_differences import aligned
+
+        then, now = aligned(then, now)
+        rows = _differing(then, now, only)
     if not rows:
         return []
     from .field_differences import difference_of
 
     return [difference_of(row, row.value_in(then), row.value_in(now)) for row in rows]
+
+
+def _differing(then: ContainerConfig, now: ContainerConfig, only: t.Container[str] | None) -> list[Field]:
+    return [
+        field
+        for field in FIELDS
+        if (only is None or field.name in only) and field.value_in(then) != field.value_in(now)
+    ]
 
 
 def _parser(name: str) -> Parser:
@@ -147,6 +174,8 @@ def _parser(name: str) -> Parser:
         from ..container import mount_values as module
     elif family == "environment":
         from ..container import environment_values as module
+    elif family == "storage":
+        from ..container import storage_values as module
     elif family == "security":
         from ..container import security_values as module
     else:

@@ -183,14 +183,16 @@ class ResumeContainer(Step):
 
 @dataclasses.dataclass(frozen=True)
 class RemoveContainer(Step):
-    """`volumes`: with its anonymous volumes, of which nobody would ever hear again."""
+    """`volumes`: with its anonymous volumes, which are at these `targets`."""
 
     name: str
     reason: str = ""
     volumes: bool = False
+    targets: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        return f"remove container {self.name}" + (f": {self.reason}" if self.reason else "")
+        too = f" and its volumes {', '.join(self.targets)}" if self.targets else ""
+        return f"remove container {self.name}{too}" + (f": {self.reason}" if self.reason else "")
 
     def execute(self, engine: Engine) -> None:
         from ..operations.remove_container import remove_container

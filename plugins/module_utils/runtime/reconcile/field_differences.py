@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .container_fields import MAP, SECRETS, SET, SIZE, Field
+from ..oci.reference import familiar_name
+from ..volume.driver_options import without_secrets
+from .container_fields import LIST, MAP, SECRETS, SET, SIZE, Field
 from .differences import Difference, shown
 
 HIDDEN = "(hidden)"
@@ -25,6 +27,8 @@ def difference_of(field: Field, before: t.Any, after: t.Any) -> Difference:
         return _of_sets(field, before, after)
     if field.kind == SIZE:
         before, after = size(before), size(after)
+    if field.kind == LIST:
+        before, after = _texts(field, before), _texts(field, after)
     return Difference(field.name, before, after, how=field.change)
 
 
@@ -52,10 +56,28 @@ def _volume(item: dict[str, t.Any]) -> str:
     return ":".join(part for part in (item["source"], item["target"], modes) if part)
 
 
+def _mount(item: dict[str, t.Any]) -> str:
+    """`image app:1:/srv`; what `volumes` can say too, as there."""
+    if item["type"] == "image":
+        item = {**item, "source": familiar_name(item["source"]), "read_only": False}
+    kind = "" if item["type"] in ("bind", "volume") else f"{item['type']} "
+    options = without_secrets(item.get("driver_options", {}))
+    extras = [
+        *([f"subpath={item['subpath']}"] if "subpath" in item else []),
+        *(f"{key}={value}" for key, value in options.items()),
+    ]
+    return kind + _volume({**item, "options": [*item["options"], *extras]})
+
+
+def _texts(field: Field, items: t.Any) -> t.Any:
+    return items if items is None else [item_text(field, item) for item in items]
+
+
 def _of_sets(field: Field, before: t.Any, after: t.Any) -> Difference:
     then, now = ([item_text(field, item) for item in side or ()] for side in (before, after))
     told = [f"{text} is new" for text in now if text not in then]
     told += [f"{text} is no longer wanted" for text in then if text not in now]
+    told = told or ["a password is another one"]
     return Difference(field.name, then, now, f"{field.name}: {', '.join(told)}", field.change)
 
 
@@ -81,7 +103,9 @@ def _fate(key: str, before: dict[str, str], after: dict[str, str]) -> str:
 
 
 _ITEM_TEXTS: dict[str, t.Callable[[dict[str, t.Any]], str]] = {
-    "volumes": _volume,
+    "volumes": _mount,
+    "mounts": _mount,
+    "volumes_from": lambda item: item["container"] + (":ro" if item["read_only"] else ""),
     "ulimits": lambda item: f"{item['name']}:{item['soft']}:{item['hard']}",
     "devices": lambda item: f"{item['path_on_host']}:{item['path_in_container']}:{item['permissions']}",
 }

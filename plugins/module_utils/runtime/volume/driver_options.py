@@ -15,9 +15,9 @@ import re
 import typing as t
 
 from ..errors import InvalidInput
+from ..linux.mount_options import without_passwords
 
 DRIVER = "local"
-HIDDEN = "(hidden)"
 
 _KEYS = ("type", "device", "o")
 _SYNTAX = (
@@ -25,7 +25,6 @@ _SYNTAX = (
 )
 _TYPE = r"[a-z0-9][a-z0-9._-]{0,63}"
 _CONTROL = r"[\x00-\x1f\x7f\ud800-\udfff]"
-_SECRETS = ("password", "password2", "passwd", "pass", "passphrase", "secret")
 _VOLATILE_TYPES = ("tmpfs", "ramfs")
 
 Options = t.Mapping[str, str]
@@ -80,13 +79,7 @@ def _complete(options: dict[str, str], words: list[str], option: str) -> dict[st
 
 def without_secrets(options: Options) -> dict[str, str]:
     """The same, fit to be shown: passwords in `o` are hidden."""
-    words = [
-        f"{word.partition('=')[0]}={HIDDEN}"
-        if word.partition("=")[0].lower() in _SECRETS and "=" in word
-        else word
-        for word in options.get("o", "").split(",")
-    ]
-    return {**options, "o": ",".join(words)} if options.get("o") else dict(options)
+    return {**options, "o": without_passwords(options["o"])} if "o" in options else dict(options)
 
 
 def forgets(options: Options) -> bool:

@@ -13,36 +13,11 @@ import typing as t
 
 from ..errors import HostNotReady, InvalidInput, NotFound, doing
 from ..linux import syscalls
+from ..linux.mount_options import split_options
 from ..linux.mounts import is_mounted, unmount
 from .driver_options import Options
 
 _NETWORK_TYPES = ("nfs", "nfs4", "cifs", "smb3")
-
-_SET = {
-    "ro": syscalls.MS_RDONLY,
-    "nosuid": syscalls.MS_NOSUID,
-    "nodev": syscalls.MS_NODEV,
-    "noexec": syscalls.MS_NOEXEC,
-    "sync": syscalls.MS_SYNCHRONOUS,
-    "dirsync": syscalls.MS_DIRSYNC,
-    "noatime": syscalls.MS_NOATIME,
-    "nodiratime": syscalls.MS_NODIRATIME,
-    "relatime": syscalls.MS_RELATIME,
-    "strictatime": syscalls.MS_STRICTATIME,
-    "bind": syscalls.MS_BIND,
-    "rbind": syscalls.MS_BIND | syscalls.MS_REC,
-}
-_CLEARED = {
-    "rw": "ro",
-    "suid": "nosuid",
-    "dev": "nodev",
-    "exec": "noexec",
-    "async": "sync",
-    "atime": "noatime",
-    "diratime": "nodiratime",
-    "norelatime": "relatime",
-    "nostrictatime": "strictatime",
-}
 
 
 class Arguments(t.NamedTuple):
@@ -83,14 +58,7 @@ def unmount_volume(target: str) -> None:
 
 def mount_arguments(options: Options, resolve: t.Callable[[str], str] | None = None) -> Arguments:
     """`resolve` turns the name of a host into an address."""
-    flags, data = 0, []
-    for word in filter(None, options.get("o", "").split(",")):
-        if word in _SET:
-            flags |= _SET[word]
-        elif word in _CLEARED:
-            flags &= ~_SET[_CLEARED[word]]
-        else:
-            data.append(word)
+    flags, data = split_options(options.get("o", ""))
     if options["type"] in _NETWORK_TYPES:
         data = _with_address(options["device"], data, resolve or _address)
     fstype = "" if flags & syscalls.MS_BIND else options["type"]

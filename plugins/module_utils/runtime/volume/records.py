@@ -150,6 +150,12 @@ def containers_using(reader: Reader, name: str) -> list[str]:
     return sorted(row["name"] for row in reader.all(query, (name,)))
 
 
+def user_ids(reader: Reader, name: str) -> list[str]:
+    """Ids of the containers that need the volume."""
+    query = "SELECT container_id FROM volume_uses WHERE volume = ? ORDER BY container_id"
+    return [row["container_id"] for row in reader.all(query, (name,))]
+
+
 def volumes_of(reader: Reader, container_id: str) -> list[VolumeRecord]:
     query = (
         f"SELECT {_COLUMNS} FROM volumes v JOIN volume_uses u ON u.volume = v.name"

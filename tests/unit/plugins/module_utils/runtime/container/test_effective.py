@@ -15,9 +15,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.c
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.effective import (
     DEFAULT_PATH,
     Effective,
-    VolumeMount,
     effective,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.storage import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
     CoracleError,
     IntegrityError,

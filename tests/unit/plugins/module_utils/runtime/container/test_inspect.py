@@ -134,6 +134,81 @@ def test_mounts() -> None:
     assert (mounts["/kept"]["Type"], len(mounts["/kept"]["Name"])) == ("volume", 64)
 
 
+def test_mounts_of_every_type() -> None:
+    asked = [
+        {"type": "bind", "source": "/srv", "target": "/bind", "propagation": "rslave", "non_recursive": True},
+        {"type": "volume", "source": "data", "target": "/data", "no_copy": True, "subpath": "a/b"},
+        {
+            "target": "/own",
+            "labels": {"a": "b"},
+            "volume_options": {"type": "cifs", "device": "//nas/x", "o": "password=hunter2"},
+        },
+        {"type": "tmpfs", "target": "/tmpfs", "tmpfs_size": "1m", "tmpfs_mode": "1770"},
+        {"type": "image", "source": "app:1", "target": "/image", "subpath": "srv"},
+    ]
+    facts = inspected(mounts=asked, volumes_from=["db:ro"])
+    assert "hunter2" not in str(facts)
+    assert facts["HostConfig"]["VolumesFrom"] == ["db:ro"]
+    assert facts["HostConfig"]["Mounts"] == [
+        {
+            "Type": "bind",
+            "Source": "/srv",
+            "Target": "/bind",
+            "ReadOnly": False,
+            "BindOptions": {"Propagation": "rslave", "NonRecursive": True},
+        },
+        {
+            "Type": "volume",
+            "Source": "data",
+            "Target": "/data",
+            "ReadOnly": False,
+            "VolumeOptions": {"NoCopy": True, "Subpath": "a/b"},
+        },
+        {
+            "Type": "image",
+            "Source": "app:1",
+            "Target": "/image",
+            "ReadOnly": True,
+            "ImageOptions": {"Subpath": "srv"},
+        },
+        {
+            "Type": "volume",
+            "Source": "",
+            "Target": "/own",
+            "ReadOnly": False,
+            "VolumeOptions": {
+                "Labels": {"a": "b"},
+                "DriverConfig": {
+                    "Name": "local",
+                    "Options": {"type": "cifs", "device": "//nas/x", "o": "password=(hidden)"},
+                },
+            },
+        },
+        {
+            "Type": "tmpfs",
+            "Source": "",
+            "Target": "/tmpfs",
+            "ReadOnly": False,
+            "TmpfsOptions": {"SizeBytes": 1 << 20, "Mode": 0o1770},
+        },
+    ]
+    mounts = {mount["Destination"]: mount for mount in facts["Mounts"]}
+    assert mounts["/tmpfs"] == {
+        "Type": "tmpfs",
+        "Source": "",
+        "Destination": "/tmpfs",
+        "Mode": "mode=1770,size=1048576",
+        "RW": True,
+        "Propagation": "",
+    }
+    assert (mounts["/image"]["Type"], mounts["/image"]["Source"], mounts["/image"]["RW"]) == (
+        "image",
+        "app:1",
+        False,
+    )
+    assert (mounts["/bind"]["Propagation"], mounts["/data"]["Mode"]) == ("rslave", "nocopy")
+
+
 def test_a_container_to_come_of_an_image_that_is_not_here() -> None:
     facts = inspected(container_id="", env={"A": "1"}, memory="64m")
     assert (facts["Id"], facts["LogPath"], facts["Path"], facts["Mounts"]) == ("", "", "", [])

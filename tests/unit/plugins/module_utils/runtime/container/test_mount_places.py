@@ -7,13 +7,13 @@ import pathlib
 
 import pytest
 
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.effective import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.mount_places import (
     check_mount_targets,
     directory_modes,
     make_bind_sources,
     make_working_directory,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.storage import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
     CoracleError,
     IntegrityError,

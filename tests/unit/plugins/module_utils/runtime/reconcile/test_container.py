@@ -4,11 +4,14 @@
 
 case         what it is about
 there        the container that is found (absent: none): `asked` (options as in a task), `status`, `phase`,
-             `error`, `name`, `image` (its id; default: the one that is here), `image_name`
+             `error`, `name`, `image` (its id; default: the one that is here), `image_name`,
+             `mounted_images` (ids by name), `inherited` (targets)
 other        a second container, found by `name`
 replacement  what an interrupted one has left: `was_running`, or nothing: the old half
 image        how the image is resolved: `here` (id, null: not at all), `pull` (reason), `warning`,
                  `damaged`
+mounted      how an image that is mounted is resolved, in the same way
+sources      targets of the volumes that volumes_from brings (absent: the container is not there)
 task         the task's options, over the defaults of the module
 steps        what the plan says; `differences` (options) and `after` (status, null: gone) where of interest
 error        instead of steps: a part of the message
@@ -36,8 +39,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.r
     Replaces,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import Status
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.storage import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import ImageRecord
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError, NotFound
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.resolve_image import (
@@ -82,8 +86,18 @@ class Scene(Sight):
         return [record]
 
     def image(self, asked: t.Any, request: t.Any) -> ResolvedImage:
-        image = self.case.get("image", {})
-        reason, reference = image.get("pull", ""), parse_reference(asked.image)
+        return self._resolved(self.case.get("image", {}), asked.image)
+
+    def mounted_image(self, name: str, request: t.Any) -> ResolvedImage:
+        return self._resolved(self.case.get("mounted", {}), name)
+
+    def inherited(self, asked: t.Any) -> list[VolumeMount]:
+        if "sources" not in self.case:
+            raise NotFound("volumes_from: there is no container db", "create it first")
+        return [VolumeMount("volume", "v", target) for target in self.case["sources"]]
+
+    def _resolved(self, image: dict[str, t.Any], name: str) -> ResolvedImage:
+        reason, reference = image.get("pull", ""), parse_reference(name)
         return ResolvedImage(
             reference=reference,
             record=image_record(image.get("here", HERE)) if image.get("here", HERE) else None,
@@ -106,6 +120,8 @@ class Scene(Sight):
             image=IMAGE_CONFIG,
             config=described(asked),
             created="2026-11-24T00:00:00Z",
+            mounted_images=there.get("mounted_images", {}),
+            inherited=[VolumeMount("volume", "v", target) for target in there.get("inherited", ())],
             state=ContainerState(phase=there.get("phase", "ready")),
         )
         return Outlook(record, Status(there.get("status", "running"), error=there.get("error", "")))
@@ -180,7 +196,13 @@ class Again(Scene):
 
     def __init__(self, after: Outlook) -> None:
         self.case = {"image": {"here": after.record.image_id or HERE}}
-        record = dataclasses.replace(after.record, image_id=after.record.image_id or HERE)
+        if after.record.config.volumes_from:
+            self.case["sources"] = [mount.target for mount in after.record.inherited]
+        record = dataclasses.replace(
+            after.record,
+            image_id=after.record.image_id or HERE,
+            mounted_images=dict.fromkeys(after.record.mounted_images, HERE),
+        )
         self.containers = {record.name: Outlook(record, after.status)}
 
 

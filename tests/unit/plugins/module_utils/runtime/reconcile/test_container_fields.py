@@ -67,6 +67,12 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "stop_signal": ("term", "15", "SIGINT"),
     "stop_timeout": (60, "1m", 61),
     "volumes": (["/srv/:/data/", "v:/x:ro"], ["v:/x:ro", "/srv:/data:rw"], ["/srv:/data:ro", "v:/x:ro"]),
+    "mounts": (
+        [{"target": "/data", "source": "v", "read_only": True}, {"type": "tmpfs", "target": "/run"}],
+        [{"type": "tmpfs", "target": "/run/"}, {"target": "/data/", "source": "v", "read_only": True}],
+        [{"target": "/data", "source": "v"}],
+    ),
+    "volumes_from": (["a", "b:ro"], ["a:rw", "b:ro", "a"], ["b:ro", "a"]),
     "tmpfs": (["/run:size=1m"], ["/run/:size=1024k"], ["/run:size=2m"]),
     "read_only": (True, True, False),
     "shm_size": ("1g", "1024m", "2g"),
@@ -119,6 +125,64 @@ def test_a_stored_description_is_the_one_that_was_asked(option: str) -> None:
     assert differences(ContainerConfig.from_json(asked.to_json()), asked) == []
 
 
+def test_storage_may_be_written_in_another_option() -> None:
+    one = described({"volumes": ["/srv:/a:ro", "v:/b", "/c"], "tmpfs": ["/d:size=1m", "/e"]})
+    other = described(
+        {
+            "mounts": [
+                {"target": "/a", "type": "bind", "source": "/srv", "read_only": True},
+                {"target": "/b", "source": "v", "labels": {"a": "b"}},
+                {"target": "/c"},
+                {"target": "/d", "type": "tmpfs", "tmpfs_size": "1024k"},
+            ],
+            "volumes": [],
+            "tmpfs": ["/e"],
+        }
+    )
+    assert differences(one, other) == differences(other, one) == []
+    assert differences(one, other, {"mounts"}) == []
+
+
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        ({"type": "bind", "source": "/srv"}, "mounts: /srv:/a is new, /srv:/a:ro is no longer wanted"),
+        ({"type": "image", "source": "app:1"}, "mounts: image app:1:/a is new"),
+        ({"source": "v", "subpath": "x"}, "mounts: v:/a:subpath=x is new"),
+        (
+            {"volume_options": {"type": "cifs", "device": "//n/x", "o": "password=hunter2"}},
+            "mounts: /a:type=cifs,device=//n/x,o=password=(hidden) is new",
+        ),
+        ({"type": "tmpfs", "tmpfs_size": "1m"}, "mounts: tmpfs /a:size=1048576 is new"),
+    ],
+)
+def test_a_mount_that_has_changed(mount: dict[str, t.Any], reason: str) -> None:
+    then = described({"volumes": ["/srv:/a:ro"]})
+    found = differences(then, described({"mounts": [{"target": "/a", **mount}]}))
+    assert reason in "; ".join(difference.describe() for difference in found)
+    assert differences(then, described({"mounts": [{"target": "/a", **mount}]}), {"mounts"}) != []
+
+
+def test_another_password_is_a_difference_that_is_not_shown() -> None:
+    one, other = (
+        described(
+            {"mounts": [{"target": "/a", "volume_options": {"type": "cifs", "device": "//n/x", "o": text}}]}
+        )
+        for text in ("password=hunter2", "password=hunter3")
+    )
+    [found] = differences(one, other)
+    assert found.describe() == "mounts: a password is another one"
+    assert "hunter" not in str(found)
+
+
+def test_what_only_matters_when_a_volume_is_made_is_no_difference() -> None:
+    one = described({"mounts": [{"target": "/a", "type": "bind", "source": "/srv"}]})
+    other = described(
+        {"mounts": [{"target": "/a", "type": "bind", "source": "/srv", "create_mountpoint": True}]}
+    )
+    assert differences(one, other) == []
+
+
 def test_a_default_that_is_written_out_is_no_difference() -> None:
     defaults = {
         "env": {},
@@ -127,6 +191,8 @@ def test_a_default_that_is_written_out_is_no_difference() -> None:
         "tty": False,
         "stop_timeout": "10s",
         "volumes": [],
+        "mounts": [],
+        "volumes_from": [],
         "tmpfs": [],
         "shm_size": "64m",
         "memory": "0",
