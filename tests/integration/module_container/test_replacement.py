@@ -156,9 +156,10 @@ def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
 
 
 def test_several_tasks_for_one_container_at_once(target: Target) -> None:
-    """One wins each time; the others do nothing, or say that they came too late. One container is left."""
+    """One makes it; the others find it, perhaps not running yet, or say that they came too late."""
     created = target.run(target.container(image=target.image, **QUICK), hosts=4)
-    assert [result["changed"] for result in created if not result["failed"]].count(True) == 1
+    done = [action for result in created if not result["failed"] for action in result["actions"]]
+    assert sum(action.startswith("create container web") for action in done) == 1
     assert all("the name is taken" in result["msg"] for result in created if result["failed"])
 
     different = {"env": {"HOST": "{{ inventory_hostname }}"}}
