@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Filling a volume at its first use: it gets what the image has at that place, with owner and mode.
 
-Into an empty volume, once; a volume in which anything is has been used. The volume may belong to a stranger:
+Into an empty volume, once: a volume in which anything is has been used. The volume may belong to a stranger:
 nothing in it is followed, and everything is made below its descriptor (linux/copies.py; CVE-2025-9566,
 CVE-2020-1726).
 
@@ -55,14 +55,15 @@ def fill_volume(engine: Engine, mount: VolumeMount, root: str) -> None:
         if record is None or record.filled:
             return
         with _denial_explained():
-            _fill(volume_data(engine.paths, name), root, mount.target)
-        if forgets(record.driver_options):
+            has_been_used = _fill(volume_data(engine.paths, name), root, mount.target)
+        if forgets(record.driver_options) or not has_been_used:
             return
         with engine.database.transaction() as transaction:
             save_volume(transaction, existing_volume(transaction, name)._replace(filled=True))
 
 
-def _fill(data: str, root: str, target: str) -> None:
+def _fill(data: str, root: str, target: str) -> bool:
+    """False: the volume is empty and the image has nothing for it; another container's image may have."""
     with contextlib.ExitStack() as stack:
         place = _kept(stack, os.open(data, _DIRECTORY))
         remove_tree(os.path.join(data, _PART))
@@ -70,14 +71,15 @@ def _fill(data: str, root: str, target: str) -> None:
         if full is None:
             source = _source(stack, root, target)
             if source is None or os.listdir(place):
-                return
+                return bool(os.listdir(place))
             if not os.listdir(source):
                 with contextlib.suppress(PermissionError):  # an NFS server may have its own mind
                     copy_metadata(source, place)
                 fsync_directory(data)
-                return
+                return True
             full = _copied(stack, source, data, place)
         _finish(full, data, place)
+        return True
 
 
 def _kept(stack: contextlib.ExitStack, fd: int) -> int:
@@ -127,6 +129,7 @@ def _copied(stack: contextlib.ExitStack, source: int, data: str, place: int) -> 
 
 def _finish(full: int, data: str, place: int) -> None:
     """Where somebody else has made something of the same name meanwhile, it stays."""
+    found = os.fstat(full)  # with the time that the directory has while nothing has moved
     for name in os.listdir(full):
         try:
             syscalls.renameat2(full, name, place, name, syscalls.RENAME_NOREPLACE)
@@ -137,7 +140,6 @@ def _finish(full: int, data: str, place: int) -> None:
                 raise
             os.rename(name, name, src_dir_fd=full, dst_dir_fd=place)  # not every file system knows the other
     copy_metadata(full, place)
-    found = os.fstat(full)
     remove_tree(os.path.join(data, _FULL))
     os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns))
     fsync_directory(data)
