@@ -30,6 +30,8 @@ GENERATED_FILES = {"/etc/hostname": "hostname", "/etc/hosts": "hosts", "/etc/res
 
 _TERMINALS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
 _TMPFS_DEFAULTS = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
+_FLAGS = {"ro": os.ST_RDONLY, "noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
+_SWITCHES = ("noexec", "nosuid", "nodev")
 _OWN_DIRECTORIES = ("proc", "sys", "dev")
 _ALLOWED_TARGETS = (
     "/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo",
@@ -119,14 +121,24 @@ def _source(volume: VolumeMount, paths: Paths) -> str:
 def _volume(volume: VolumeMount, source: str, host: HostFacts) -> dict[str, t.Any]:
     recursion = "bind" if "bind" in volume.options else "rbind"
     propagation = next((option for option in volume.options if option in PROPAGATIONS), "rprivate")
-    switches = [option for option in volume.options if option in ("noexec", "nosuid", "nodev")]
-    if volume.read_only:
+    given = _restrictions(source)
+    switches = [option for option in _SWITCHES if option in (*volume.options, *given)]
+    if volume.read_only or "ro" in given:
         is_directory = (volume.type == "volume" and not volume.subpath) or os.path.isdir(source)
         can_hold_mounts = recursion == "rbind" and is_directory
         can_recurse = host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL
         # crun 1.8 opens what is `rro` as a directory
         switches += ["ro", "rro"] if can_hold_mounts and can_recurse else ["ro"]
     return _mount(volume.target, "bind", source, [recursion, propagation, *switches])
+
+
+def _restrictions(source: str) -> list[str]:
+    """What holds for `source` on the host holds inside, too: crun 1.8 mounts it without."""
+    try:
+        flags = os.statvfs(source).f_flag
+    except OSError:
+        return []  # the runtime will say what is wrong
+    return [word for word, flag in _FLAGS.items() if flags & flag]
 
 
 def _check_volume(volume: VolumeMount, config: ContainerConfig) -> None:
