@@ -63,9 +63,13 @@ def fill_volume(engine: Engine, mount: VolumeMount, root: str) -> None:
 
 
 def _fill(data: str, root: str, target: str) -> bool:
-    """False: the volume is empty and the image has nothing for it; another container's image may have."""
+    """False: the volume cannot be written to, or is empty and the image has nothing for it; another
+    container's image may have.
+    """
     with contextlib.ExitStack() as stack:
         place = _kept(stack, os.open(data, _DIRECTORY))
+        if os.fstatvfs(place).f_flag & os.ST_RDONLY:
+            return False
         remove_tree(os.path.join(data, _PART))
         full = _interrupted(stack, data, place)
         if full is None:
