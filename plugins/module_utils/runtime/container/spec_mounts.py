@@ -121,6 +121,8 @@ def _source(volume: VolumeMount, paths: Paths) -> str:
 def _volume(volume: VolumeMount, source: str, host: HostFacts) -> dict[str, t.Any]:
     recursion = "bind" if "bind" in volume.options else "rbind"
     propagation = next((option for option in volume.options if option in PROPAGATIONS), "rprivate")
+    if recursion == "bind":
+        propagation = propagation.removeprefix("r")  # crun 1.8 takes that `r` for one of the bind mount, too
     given = _restrictions(source)
     switches = [option for option in _SWITCHES if option in (*volume.options, *given)]
     if volume.read_only or "ro" in given:

@@ -293,7 +293,7 @@ def test_init(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/etc:/x:ro", "/etc", ["rbind", "rprivate", "ro", "rro"]),
         ("/etc/passwd:/x:ro", "/etc/passwd", ["rbind", "rprivate", "ro"]),
         ("data:/x:ro", "/var/lib/coracle/volumes/data/_data", ["rbind", "rprivate", "ro", "rro"]),
-        ("/srv:/x:ro,bind", "/srv", ["bind", "rprivate", "ro"]),
+        ("/srv:/x:ro,bind", "/srv", ["bind", "private", "ro"]),
         ("/srv:/x:rslave,noexec,z", "/srv", ["rbind", "rslave", "noexec"]),
         ("data:/x:nocopy", "/var/lib/coracle/volumes/data/_data", ["rbind", "rprivate"]),
     ],
