@@ -20,7 +20,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume.reco
     list_volumes,
 )
 from ansible_collections.coracle.engine.tests import tars
-from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
+from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour, wait_until
 from ansible_collections.coracle.engine.tests.integration.volume.stock import APP, WWW, add_image, seen
 
 SLEEP = ("sleep", "1000")
@@ -48,7 +48,13 @@ def run(harbour: Harbour, name: str, script: str, **config: t.Any) -> str:
     """What a container says that runs to its end."""
     harbour.start(name, "sh", "-c", script, **config)
     harbour.wait_for(name, "exited")
+    harbour.settled(name)
     return harbour.output(name)
+
+
+def all_unmounted(harbour: Harbour) -> bool:
+    """Once the exit handlers have done their work."""
+    return wait_until(lambda: mounts.mounts_below(harbour.paths.root), lambda found: not found) == []
 
 
 def test_everything_that_the_image_has_there_is_there(stocked: Harbour) -> None:
