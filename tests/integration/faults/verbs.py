@@ -79,6 +79,12 @@ def create_container(engine: Engine, name: str, **asked: t.Any) -> None:
     create(engine, name, config, list_images(engine.database.read())[0], "docker.io/library/busybox:1")
 
 
+def create_with_volume(engine: Engine, name: str, target: str) -> None:
+    """With the volume `data`."""
+    volume = {"type": "volume", "source": "data", "target": target, "read_only": False, "options": []}
+    create_container(engine, name, volumes=[volume])
+
+
 def start_container(engine: Engine, name: str) -> None:
     start(engine, name)
 
