@@ -133,6 +133,8 @@ def mounts(mountinfo: str = "/proc/self/mountinfo") -> list[Mount]:
 
 def _unescape(field: bytes) -> str:
     """Space, tab, newline and backslash are written as three octal digits after a backslash."""
+    if b"\\" not in field:
+        return os.fsdecode(field)
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))
 
 
