@@ -16,12 +16,12 @@ import errno
 import os
 import stat
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from .descent import Descent
+
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO in its place must not block
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _SENDFILE_LIMIT = 1 << 30
-_OPEN_DIRECTORIES = 64  # of each tree, whatever its depth
 _CAPABILITY = "security.capability"
 
 
@@ -31,7 +31,7 @@ def copy_tree(source: int, target: int) -> None:
     """
     known: dict[tuple[int, int], tuple[str, str]] = {}
     pending = [""]
-    with _Descent(source) as sources, _Descent(target) as targets, _Descent(target) as originals:
+    with Descent(source) as sources, Descent(target) as targets, Descent(target) as originals:
         while pending:
             path = pending.pop()
             taken, made = sources.enter(path), targets.enter(path)
@@ -58,36 +58,6 @@ def copy_metadata(source: int, target: int) -> None:
     os.fchmod(target, stat.S_IMODE(found.st_mode))
     _copy_attributes(source, target)
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
-class _Descent:
-    """Walks from directory to directory below `root`, name by name; none may be a link. The last ones on the
-    way stay open: mostly the next one is near.
-    """
-
-    def __init__(self, root: int) -> None:
-        self._root = root
-        self._open: list[tuple[str, int]] = []
-
-    def enter(self, path: str) -> int:
-        """A descriptor of `path` (`/a/b`, empty for the root), good until the next call."""
-        while self._open and not f"{path}/".startswith(f"{self._open[-1][0]}/"):
-            os.close(self._open.pop()[1])
-        at, fd = self._open[-1] if self._open else ("", self._root)
-        for name in filter(None, path[len(at) :].split("/")):
-            at, fd = f"{at}/{name}", os.open(name, _DIRECTORY, dir_fd=fd)
-            self._open.append((at, fd))
-            if len(self._open) > _OPEN_DIRECTORIES:
-                os.close(self._open.pop(0)[1])
-        return fd
-
-    def __enter__(self) -> _Descent:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for _path, fd in self._open:
-            os.close(fd)
-        self._open.clear()
 
 
 def _copy_entry(taken: int, made: int, name: str, found: os.stat_result) -> None:

@@ -52,6 +52,9 @@ def attach_volumes(
     for mount in mounts:
         if wants_filling(engine, mount):
             fill_volume(engine, mount, root)
+    for mount in mounts:
+        if "z" in mount.options or "Z" in mount.options:
+            _relabel(engine, record, mount)
     places = {}
     for number, mount in enumerate(mounts):
         if mount.type == "image" or mount.subpath:
@@ -97,6 +100,18 @@ def _has_a_run(engine: Engine, container_id: str) -> bool:
     except StateError:
         return True
     return found is not None and found.state.run is not None and found.state.run.boot_id == boot_id()
+
+
+def _relabel(engine: Engine, record: ContainerRecord, mount: VolumeMount) -> None:
+    """`Z`: for this container and those that replace it."""
+    from ..linux import selinux
+
+    if not selinux.is_enforcing():
+        return
+    owner = (record.ancestor or record.id) if "Z" in mount.options else ""
+    source = volume_data(engine.paths, mount.source) if mount.type == "volume" else mount.source
+    with doing(f"label {mount.source} for SELinux"):
+        selinux.relabel(source, selinux.container_label(owner))
 
 
 # Images, and parts
