@@ -23,7 +23,7 @@ import typing as t
 from ..errors import CoracleError, InvalidInput, doing
 from ..linux import syscalls
 from ..linux.copies import copy_metadata, copy_tree
-from ..linux.files import fsync_directory
+from ..linux.files import fsync_directory, spread_below
 from ..linux.rooted import open_in_root
 from ..linux.trees import remove_tree
 from ..volume.driver_options import forgets
@@ -121,6 +121,7 @@ def _copied(stack: contextlib.ExitStack, source: int, data: str, place: int) -> 
     os.mkdir(_PART, 0o700, dir_fd=place)
     try:
         copy = _kept(stack, os.open(_PART, _DIRECTORY, dir_fd=place))
+        spread_below(os.path.join(data, _PART))
         copy_tree(source, copy)
         syscalls.syncfs(copy)
         os.rename(_PART, _FULL, src_dir_fd=place, dst_dir_fd=place)
