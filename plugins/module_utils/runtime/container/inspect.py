@@ -15,8 +15,8 @@ import typing as t
 from ..errors import CoracleError
 from ..oci.reference import familiar_name
 from ..paths import Paths
+from .config import ContainerConfig
 from .effective import Effective, effective_of
-from .inspect_mounts import asked_mount, bind_texts, inspect_mounts, source_text
 from .records import ContainerRecord
 from .status import Status
 
@@ -58,12 +58,32 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
                 "WorkDir": _below(directory, "work"),
             },
         },
-        "Mounts": inspect_mounts(paths, whole, record.config) if whole else [],
+        "Mounts": _mounts(paths, whole, record.config),
         "Config": _config(record, whole),
         "NetworkSettings": {
             "Ports": {},
             "Networks": {whole.network_mode if whole else record.config.network_mode or "none": {}},
         },
+    }
+
+
+def _mounts(paths: Paths, whole: Effective | None, config: ContainerConfig) -> list[dict[str, t.Any]]:
+    if whole is None or not (whole.volumes or config.mounts):
+        return []
+    from .inspect_mounts import inspect_mounts
+
+    return inspect_mounts(paths, whole, config)
+
+
+def _asked_storage(config: ContainerConfig) -> dict[str, t.Any]:
+    if not (config.volumes or config.mounts or config.volumes_from):
+        return {"Binds": [], "Mounts": [], "VolumesFrom": []}
+    from .inspect_mounts import asked_mount, bind_texts, source_text
+
+    return {
+        "Binds": bind_texts(config.volumes or ()),
+        "Mounts": [asked_mount(mount) for mount in config.mounts or ()],
+        "VolumesFrom": [source_text(source) for source in config.volumes_from or ()],
     }
 
 
@@ -128,9 +148,7 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
     """What was asked of the host. Docker's spellings: 0 and empty are `no limit`, -1 is unlimited."""
     config = record.config
     return {
-        "Binds": bind_texts(config.volumes or ()),
-        "Mounts": [asked_mount(mount) for mount in config.mounts or ()],
-        "VolumesFrom": [source_text(source) for source in config.volumes_from or ()],
+        **_asked_storage(config),
         "LogConfig": {"Type": "k8s-file", "Config": {}},
         "NetworkMode": whole.network_mode if whole else config.network_mode or "none",
         "PortBindings": {},

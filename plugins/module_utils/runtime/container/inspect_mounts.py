@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..linux.mount_options import without_passwords
 from ..oci.reference import familiar_name
 from ..paths import Paths
 from .config import ContainerConfig
@@ -91,14 +90,19 @@ def _bind_options(item: Item) -> Item:
 
 
 def _volume_options(item: Item) -> Item:
-    options = {key: without_passwords(value) for key, value in item.get("driver_options", {}).items()}
-    driver = {"Name": "local", "Options": options}
+    driver = {"DriverConfig": _driver(item["driver_options"])} if "driver_options" in item else {}
     return {
         **({"NoCopy": True} if "nocopy" in item["options"] else {}),
         **({"Labels": item["labels"]} if "labels" in item else {}),
-        **({"DriverConfig": driver} if "driver_options" in item else {}),
+        **driver,
         **_subpath(item),
     }
+
+
+def _driver(options: dict[str, str]) -> Item:
+    from ..linux.mount_options import without_passwords
+
+    return {"Name": "local", "Options": {key: without_passwords(value) for key, value in options.items()}}
 
 
 def _tmpfs_options(item: Item) -> Item:
