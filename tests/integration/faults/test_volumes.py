@@ -17,6 +17,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.mount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_volume import (
     create_volume,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_container import (
+    remove_container,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume import records
 from ansible_collections.coracle.engine.tests import tars
@@ -76,7 +79,7 @@ class Storage(Trial):
 
     def go_back(self, engine: Engine) -> None:
         if find_container(engine.database, NAME):
-            verbs.remove_container(engine, NAME)
+            remove_container(engine, NAME, volumes=True)
         if records.find_volume(engine.database.read(), "data"):
             verbs.drop_volume(engine, "data")
 

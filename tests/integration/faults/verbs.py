@@ -80,9 +80,9 @@ def create_container(engine: Engine, name: str, **asked: t.Any) -> None:
 
 
 def create_with_volume(engine: Engine, name: str, target: str) -> None:
-    """With the volume `data`."""
+    """With the volume `data`, and one without a name."""
     volume = {"type": "volume", "source": "data", "target": target, "read_only": False, "options": []}
-    create_container(engine, name, volumes=[volume])
+    create_container(engine, name, volumes=[volume, {**volume, "source": "", "target": "/nameless"}])
 
 
 def start_container(engine: Engine, name: str) -> None:

@@ -19,6 +19,7 @@ from ..layers.store import LayerStore
 from ..linux.files import make_private_directory
 from ..linux.locks import lock
 from ..linux.trees import move_to_trash
+from ..volume.records import sweep_volumes
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -28,7 +29,8 @@ _NOTE = "garbage"
 
 
 def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
-    """Remove blobs, layers and interrupted downloads that no image needs; the bytes freed.
+    """Remove blobs, layers and interrupted downloads that no image needs; the bytes freed. And directories
+    of volumes that never came to be.
 
     None: something is being pulled or created, which may need any of them.
     """
@@ -41,6 +43,8 @@ def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
                 record = layers.record(name)
                 freed += record.bytes if record else 0
                 move_to_trash(engine.paths, os.path.join(engine.paths.layers, name))
+            with engine.database.transaction() as transaction:
+                sweep_volumes(transaction, engine.paths)
             _forget(engine)
     except TimedOut:
         _postpone(engine)

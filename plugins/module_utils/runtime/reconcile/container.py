@@ -465,16 +465,17 @@ class _Sketch:
         self._add(step, old._replace(record=record))
 
     def _make_image_whole(self, record: ContainerRecord) -> None:
-        """Before a start; an image that is yet to be pulled will be."""
-        damaged = self.sight.damaged_image(record.image_id) if record.image_id else None
-        if damaged is not None:
-            from .image_steps import RepairImage
+        """Before a start, with those that are mounted; an image that is yet to be pulled will be."""
+        names = {record.image_id: record.image_name}
+        names.update((image_id, name) for name, image_id in record.mounted_images.items())
+        for image_id, name in names.items():
+            damaged = self.sight.damaged_image(image_id) if image_id else None
+            if damaged is not None:
+                from .image_steps import RepairImage
 
-            reason = "layers of it are lost or damaged"
-            self._add(
-                RepairImage(familiar_name(record.image_name), damaged, self.request.registry, reason),
-                self.now,
-            )
+                reason = "layers of it are lost or damaged"
+                step = RepairImage(familiar_name(name), damaged, self.request.registry, reason)
+                self._add(step, self.now)
 
     def _start(self, found: Outlook) -> None:
         from .container_steps import StartContainer
@@ -530,9 +531,10 @@ def _anonymous_targets(record: ContainerRecord) -> list[str]:
     from ..container.effective import effective_of
 
     try:
-        return [volume.target for volume in effective_of(record).volumes if volume.anonymous]
+        volumes = effective_of(record).volumes
     except CoracleError:
         return []
+    return [volume.target for volume in volumes if volume.anonymous and volume not in record.inherited]
 
 
 def _image_differences(record: ContainerRecord, image: ResolvedImage, name: str) -> list[Difference]:

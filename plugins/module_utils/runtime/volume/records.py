@@ -14,6 +14,7 @@ its directory and the data in the trash, which the next removal finishes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -162,6 +163,22 @@ def volumes_of(reader: Reader, container_id: str) -> list[VolumeRecord]:
         " WHERE u.container_id = ? ORDER BY v.name"
     )
     return [_record(row) for row in reader.all(query, (container_id,))]
+
+
+def sweep_volumes(transaction: Transaction, paths: Paths) -> None:
+    """Remove empty directories that no volume has: a crash before the commit leaves them.
+    Within a transaction nobody else is about to make one.
+    """
+    known = {row["name"] for row in transaction.all("SELECT name FROM volumes")}
+    try:
+        names = set(os.listdir(paths.volumes)) - known
+    except FileNotFoundError:
+        return
+    for name in names:
+        with contextlib.suppress(OSError):  # with content it is nothing of ours to judge
+            for directory in (os.path.join(paths.volumes, name, "_data"), os.path.join(paths.volumes, name)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rmdir(directory)
 
 
 def remove_volume(transaction: Transaction, paths: Paths, name: str) -> str | None:

@@ -208,3 +208,18 @@ def test_a_new_volume_of_an_old_name_is_not_filled(database: Database, paths: Pa
         again = records.find_volume(transaction, "data")
     assert again is not None
     assert not again.filled
+
+
+def test_what_never_came_to_be_is_swept_away(database: Database, paths: Paths) -> None:
+    ensure(database, paths, "data")
+    for name in ("half", "almost/_data", "full/_data/precious"):
+        make_private_directory(os.path.join(paths.volumes, name))
+    with database.transaction() as transaction:
+        records.sweep_volumes(transaction, paths)
+    assert sorted(os.listdir(paths.volumes)) == ["data", "full"]
+
+
+def test_nothing_to_sweep(database: Database, paths: Paths) -> None:
+    with database.transaction() as transaction:
+        records.sweep_volumes(transaction, paths)
+    assert not os.path.exists(paths.volumes)
