@@ -259,6 +259,22 @@ def _init_from_file(paths: Paths, container_id: str, run: Run) -> ProcessIdentit
     return found if found and mark in _kernel_says(found, "cgroup") else None
 
 
+def processes_naming(directory: str, programs: t.Collection[str]) -> list[ProcessIdentity]:
+    """Processes of these programs (base names) that were told about a directory on their command line."""
+    wanted = directory.encode()
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        process = identity(int(pid))
+        words = _kernel_says(process, "cmdline").split(b"\0") if process else []
+        if (
+            process
+            and os.fsdecode(os.path.basename(words[0])) in programs
+            and any(wanted in word for word in words)
+        ):
+            found.append(process)
+    return found
+
+
 def _identity_from_file(path: str) -> ProcessIdentity | None:
     try:
         with open(path, encoding="ascii") as file:

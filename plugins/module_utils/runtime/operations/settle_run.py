@@ -23,9 +23,12 @@ from ..container.status import (
     UNKNOWN_CODE,
     cgroup_of,
     living_processes,
+    processes_naming,
     read_exit,
     rfc3339,
+    run_directory,
     started_at,
+    started_file,
     waits_for_start,
 )
 from ..errors import CleanupFailed, CoracleError, HostNotReady, RuntimeFailure, collecting
@@ -99,6 +102,8 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
     paths = engine.paths
     errors: list[BaseException] = []
     with collecting(errors):
+        _end_makers(engine, record)
+    with collecting(errors):
         end_processes(engine, record)
     with collecting(errors):
         _forget_in_runtime(engine, record)
@@ -127,6 +132,29 @@ def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
     ]
     if any(map(os.path.lexists, places)):
         clear_run(engine, record)
+
+
+def _end_makers(engine: Engine, record: ContainerRecord) -> None:
+    """End conmon and runtime of a run whose program was never let go: whoever started them may have been
+    killed, and they would go on to make processes and groups while we clear them away.
+    """
+    paths = engine.paths
+    programs = {os.path.basename(engine.conmon), os.path.basename(runtime_of(engine, record))}
+    for nonce in _names(paths.container_run(record.id)):
+        if os.path.exists(started_file(paths, record.id, nonce)):
+            continue
+        makers = processes_naming(run_directory(paths, record.id, nonce), programs)
+        for process in makers:
+            signal_process(process, signal.SIGKILL)
+        for process in makers:
+            wait_until_gone(process, _KILL_TIMEOUT)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
 
 
 def end_processes(engine: Engine, record: ContainerRecord) -> None:
