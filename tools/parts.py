@@ -110,7 +110,7 @@ def _sanity(part: str, *arguments: str) -> t.Callable[[], Command]:
     def prepare() -> Command:
         programs = controller_environment("lint")
         argv = [str(programs / "ansible-test"), "sanity", "--color", "no", *arguments]
-        return Command(argv, sanity.copy_collection(part), sanity.surroundings(programs))
+        return Command(argv, sanity.copy_collection(part), sanity.surroundings(part, programs))
 
     return prepare
 

@@ -9,7 +9,7 @@ home of our own and a stand-in that takes pip from the standard library answer t
 nothing from the internet but the package index, and leaves nothing outside .cache/.
 
 .cache/sanity/home/              caches of ansible-test: kept
-.cache/sanity/bin/python3.X      the interpreters
+.cache/sanity/<part>/bin/python3.X      the interpreters: two parts may run at the same time
 .cache/sanity/<part>/ansible_collections/coracle/engine/    the copy: made anew for every run
 """
 
@@ -48,13 +48,13 @@ def copy_collection(part: str) -> pathlib.Path:
     return copy
 
 
-def surroundings(programs: pathlib.Path) -> dict[str, str]:
+def surroundings(part: str, programs: pathlib.Path) -> dict[str, str]:
     """The environment variables for ansible-test, whose program lies in the directory `programs`."""
     _bring_pip(programs)
     variables = {
         "HOME": str(_HOME),
         "PATH": os.pathsep.join(
-            [_collect_interpreters(), str(programs), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+            [_collect_interpreters(part), str(programs), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         ),
         "PIP_QUIET": "1",
         "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", os.path.expanduser("~/.config")),
@@ -62,8 +62,8 @@ def surroundings(programs: pathlib.Path) -> dict[str, str]:
     return {**os.environ, **variables}
 
 
-def _collect_interpreters() -> str:
-    directory = CACHE / "sanity" / "bin"
+def _collect_interpreters(part: str) -> str:
+    directory = CACHE / "sanity" / part / "bin"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     for (major, minor), path in interpreters().items():

@@ -74,6 +74,7 @@ def main() -> None:
         _complete(root, arguments.get("run_root"), place, fresh=bool(order.archive))
     if not order.module:
         _answer(document, **{INSTALLED: True})
+    arguments["_ansible_module_name"] = f"coracle.engine.{order.module}"  # what errors speak of
     basic._ANSIBLE_ARGS = json.dumps(document).encode()
     importlib.import_module(f"coracle.modules.{order.module}").main()
 
@@ -148,11 +149,18 @@ def _sync(directory: str) -> None:
 
 
 def _complete(root: str, run_root: str | None, place: str, fresh: bool) -> None:
-    """Let the engine compile itself for this Python; one that has just come is in force from now on."""
+    """Let the engine compile itself for this Python; one that has just come is in force from now on.
+
+    On a full or failing disk it runs as it came: the module itself can say best what is wrong.
+    """
     if not fresh and os.path.exists(sys.path[0]):
         return
     engine = importlib.import_module("coracle.module_utils.runtime.engine")
+    errors = importlib.import_module("coracle.module_utils.runtime.errors")
     install_agent = importlib.import_module("coracle.module_utils.runtime.operations.install_agent")
-    with engine.open_engine(root, *([run_root] if run_root else [])) as opened:
-        install_agent.install_agent(opened)
+    try:
+        with engine.open_engine(root, *([run_root] if run_root else [])) as opened:
+            install_agent.install_agent(opened)
+    except (OSError, errors.StorageError):
+        pass
     importlib.invalidate_caches()

@@ -193,7 +193,7 @@ def test_absent(target: ImageTarget) -> None:
         target.image_task(name=DIGEST_OF_NOTHING, state="absent"),
     )
     assert [result["changed"] for result in results] == [True, True, True, True, False, False]
-    assert results[1]["actions"] == ["remove the name docker.io/library/web:1: the image stays"]
+    assert results[1]["actions"] == ["remove the name web:1: the image stays"]
     assert results[2]["actions"] == results[3]["actions"] == [f"remove image {target.image}"]
     assert results[3]["diff"] == {"before": {"exists": True}, "after": {"exists": False}}
     assert results[3]["freed"] > 0

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 import typing as t
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import (
     find_container,
     list_containers,
+    list_hidden,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import select_image
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
@@ -152,6 +155,25 @@ def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
     )
     assert pid(done) != pid(first)
     assert again["changed"] is False
+    target.remove()
+
+
+def test_a_task_that_comes_while_another_replaces_plans_from_what_that_one_made(target: Target) -> None:
+    stubborn = {"command": ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"], "stop_timeout": 3}
+    target.make(**stubborn)
+    wanted = {**stubborn, "memory": "300m"}
+    first: list[dict[str, t.Any]] = []
+    other = threading.Thread(target=lambda: first.append(target.make(**wanted)))
+    other.start()
+    with Engine(target.paths) as engine:
+        while not list_hidden(engine.records):
+            time.sleep(0.05)
+    second = target.make(**wanted)
+    other.join()
+    assert first[0]["actions"] == ["recreate container web: memory is not set, should be 300m"]
+    assert second["actions"] == []
+    assert second["container"]["Id"] == first[0]["container"]["Id"]
+    assert only_web(target)
     target.remove()
 
 

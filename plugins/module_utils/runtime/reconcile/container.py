@@ -68,6 +68,10 @@ class Request(t.NamedTuple):
     registry: t.Any = None
 
 
+REPLACEMENT_TIMEOUT = 600.0
+"""Seconds to wait for another task that replaces the container; it stops the old one in its own time."""
+
+
 class Outlook(t.NamedTuple):
     """A container as it is or is going to be. A container that is yet to be made has no id: ``."""
 
@@ -102,6 +106,17 @@ class Sight:
             remains = find_remains(self.engine.records, name)
             return Outlook(remains, Status("dead", error=str(error))) if remains else None
         return Outlook(record, observe(self.engine, record)) if record else None
+
+    def await_replacements(self, names: t.Collection[str]) -> None:
+        """Wait until no other task is replacing one of these containers: the plan would be of the past."""
+        for half in list_hidden(self.engine.records):
+            if hidden_for(half.name) in names:
+                from ..linux.locks import lock
+
+                replaces = half.state.replaces
+                old_id = replaces.container_id if replaces else half.id
+                with lock(self.engine.paths, f"replacement-{old_id}", timeout=REPLACEMENT_TIMEOUT):
+                    pass
 
     def hidden(self, name: str) -> list[ContainerRecord]:
         """What an interrupted replacement of the container has left."""
@@ -139,6 +154,7 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
     check_request(asked, request)
     check_sources(asked, request)
+    sight.await_replacements((request.name, request.new_name or request.name))
     sketch = _Sketch(sight, asked, request)
     sketch.find()
     sketch.finish_interrupted_work()
@@ -168,6 +184,11 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
             "state: started",
         ),
         (attached and state != "started", "detach: false", "state: started"),
+        (
+            attached and asked.restart_policy in ("always", "unless-stopped"),
+            "detach: false",
+            "a program that may end: restart_policy no or on-failure",
+        ),
         (request.cleanup and not attached, "cleanup: true", "detach: false"),
         (bool(request.kill_signal) and not request.force_kill, "kill_signal", "force_kill: true"),
         (bool(request.new_name) and state == "absent", "new_name", "another state than absent"),

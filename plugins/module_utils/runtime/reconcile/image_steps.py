@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..oci.reference import familiar_name
 from .steps import Step
 
 if t.TYPE_CHECKING:
@@ -115,7 +116,7 @@ class RemoveImage(Step):
     force: bool
 
     def describe(self) -> str:
-        names = ", ".join(self.names) or str(self.wanted)
+        names = ", ".join(map(familiar_name, self.names)) or str(self.wanted)
         return f"remove image {names}" if self.whole else f"remove the name {names}: the image stays"
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:

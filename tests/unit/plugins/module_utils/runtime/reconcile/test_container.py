@@ -74,6 +74,9 @@ class Scene(Sight):
     def container(self, name: str) -> Outlook | None:
         return self.containers.get(name)
 
+    def await_replacements(self, names: t.Collection[str]) -> None:
+        """Nobody else is at work in a case."""
+
     def hidden(self, name: str) -> list[ContainerRecord]:
         half = self.case.get("replacement")
         if half is None:
