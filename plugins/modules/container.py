@@ -47,8 +47,8 @@ options:
       - V(started) - it exists and runs.
       - V(stopped) - it exists and does not run. With O(restart_policy=always), a reboot starts it again.
       - V(absent) - it does not exist. It is stopped first. All options but O(name), O(force_kill),
-        O(kill_signal), O(stop_timeout) and O(keep_volumes) are ignored; O(recreate) and O(new_name) contradict
-        it.
+        O(kill_signal), O(stop_timeout) and O(keep_volumes) are ignored; O(recreate) and O(new_name)
+        contradict it.
     type: str
     default: started
     choices:
