@@ -7,6 +7,9 @@ from __future__ import annotations
 from ..errors import InvalidInput
 from .config import ContainerConfig
 
+_LONGEST_STRING = 128 << 10  # bytes with the terminator: MAX_ARG_STRLEN of linux/binfmts.h
+_LONGEST_STRINGS = 2 << 20  # a quarter of the usual stack: execve(2), "Limits on size of arguments"
+
 
 def check_config(config: ContainerConfig) -> None:
     """Raise InvalidInput for the first pair of options that cannot both hold."""
@@ -14,6 +17,27 @@ def check_config(config: ContainerConfig) -> None:
     _check_processors(config)
     _check_restart(config)
     _check_targets(config)
+    _check_strings(config)
+
+
+def _check_strings(config: ContainerConfig) -> None:
+    """What the kernel hands to a program is bounded, and it would refuse only when the old one has gone."""
+    words = [("command", word) for word in [*(config.entrypoint or ()), *(config.command or ())]]
+    words += [(f"env {name}", f"{name}={value}") for name, value in (config.env or {}).items()]
+    total = 0
+    for option, word in words:
+        size = len(word.encode("utf-8", "surrogateescape")) + 1
+        total += size
+        if size > _LONGEST_STRING:
+            raise InvalidInput(
+                f"{option} is {size} bytes long, and Linux gives no more than {_LONGEST_STRING} to a program",
+                "put it into a file and mount that",
+            )
+    if total > _LONGEST_STRINGS:
+        raise InvalidInput(
+            f"command and env are {total} bytes long, and Linux gives a program {_LONGEST_STRINGS} at most",
+            "put some of it into a file and mount that",
+        )
 
 
 def _check_memory(config: ContainerConfig) -> None:

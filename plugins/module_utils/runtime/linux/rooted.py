@@ -21,7 +21,8 @@ def open_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
         resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
         return syscalls.openat2(root_fd, path, flags, mode, resolve)
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        # EAGAIN: whoever renames or mounts anything on this host disturbs the kernel's way up a `..`.
+        if error.errno not in (errno.ENOSYS, errno.EAGAIN):
             raise
     return open_by_components(root_fd, path, flags, mode)
 

@@ -49,6 +49,9 @@ def test_what_a_newer_engine_wrote_is_read() -> None:
             ContainerConfig(tmpfs={"/run": ""}, volumes=[{"target": "/run"}]),
             "/run is in volumes and in tmpfs",
         ),
+        (ContainerConfig(env={"A": "x" * ((128 << 10) - 2)}), "env A is 131073 bytes long"),
+        (ContainerConfig(command=["sh", "ü" * (64 << 10)]), "command is 131073 bytes long"),
+        (ContainerConfig(env={f"A{n}": "x" * 999 for n in range(2200)}), "command and env are "),
     ],
 )
 def test_options_that_contradict(config: ContainerConfig, problem: str) -> None:
@@ -71,6 +74,7 @@ def test_options_that_contradict(config: ContainerConfig, problem: str) -> None:
         ContainerConfig(restart_policy="on-failure", restart_retries=3),
         ContainerConfig(restart_policy="no", auto_remove=True),
         ContainerConfig(tmpfs={"/run": ""}, volumes=[{"target": "/run/x"}]),
+        ContainerConfig(env={"A": "x" * ((128 << 10) - 3)}),  # with `A=` and the terminator: exactly the most
     ],
 )
 def test_options_that_go_together(config: ContainerConfig) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import typing as t
@@ -168,3 +169,20 @@ def test_both_ways_agree(
         assert result(rooted.open_by_components) == result(rooted.open_in_root)
     finally:
         os.close(root_fd)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EAGAIN])
+def test_the_other_way_is_taken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Where the kernel has no openat2, and where renames and mounts elsewhere never let it finish."""
+
+    def refuse(*_arguments: t.Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(syscalls, "openat2", refuse)
+    (tmp_path / "link").symlink_to("/../../file")
+    (tmp_path / "file").write_text("inside")
+    root_fd = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    fd = rooted.open_in_root(root_fd, "link", os.O_RDONLY)
+    with open(fd) as file:
+        assert file.read() == "inside"
+    os.close(root_fd)
