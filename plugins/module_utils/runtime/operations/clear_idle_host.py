@@ -14,7 +14,7 @@ from ..linux import cgroups
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
-_CONMON_TIMEOUT = 10.0  # seconds; it only has to see that the exit handler has ended
+_LEAVING_TIMEOUT = 10.0  # seconds; whoever is still in the group only has to end
 _PAUSE = 0.01
 
 
@@ -36,18 +36,25 @@ def clear_idle_host(engine: Engine) -> None:
             return
 
 
-def clear_idle_host_later(engine: Engine) -> None:
-    """The same for the exit handler: conmon waits for it, and both sit in the group that has to go."""
+def clear_idle_host_from_inside(engine: Engine) -> None:
+    """The same for a process that sits in the group that has to go: it leaves first, and waits for the others
+    in there, its parent perhaps, which are about to end.
+    """
     if not is_idle(engine):
         return
-    if os.fork():
+    cgroups.leave(os.getpid())
+    deadline = time.monotonic() + _LEAVING_TIMEOUT
+    while cgroups.processes(engine.paths.cgroup_parent) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    clear_idle_host(engine)
+
+
+def clear_idle_host_later(engine: Engine) -> None:
+    """The same for the exit handler: conmon waits for it, so a child does it."""
+    if not is_idle(engine) or os.fork():
         return
     try:
-        cgroups.leave(os.getpid())
-        deadline = time.monotonic() + _CONMON_TIMEOUT
-        while cgroups.processes(engine.paths.cgroup_parent) and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
-        clear_idle_host(engine)
+        clear_idle_host_from_inside(engine)
     finally:
         os._exit(0)
 

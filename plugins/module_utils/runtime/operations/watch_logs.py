@@ -23,7 +23,7 @@ from ..container.host_files import write_plain
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, identity, signal_process, wait_until_gone
 from ..linux.programs import run, spawn
-from .clear_idle_host import clear_idle_host, is_idle
+from .clear_idle_host import clear_idle_host_from_inside, is_idle
 from .install_agent import agent_command
 
 if t.TYPE_CHECKING:
@@ -142,8 +142,7 @@ def _keep(engine: Engine, fd: int | None) -> None:
         os.close(fd)
         if is_idle(engine):
             # If we came up only after the last removal, nobody else would take away the group that we made.
-            cgroups.leave(os.getpid())
-            clear_idle_host(engine)
+            clear_idle_host_from_inside(engine)
             return
         fd = _become_keeper(engine.paths)
         if fd is not None:
