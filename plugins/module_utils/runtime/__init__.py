@@ -10,6 +10,7 @@
     layers/           file trees: headers, whiteouts, extraction, snapshots       rung 2
     registry/         image bytes elsewhere: transport, credentials, client       rung 2
     volume/           named volumes                                               rung 2
+    network/          networks, links, addresses, ports, firewall, names          rung 2
     container/        one container: what was asked, the runtime's view, status   rung 2
     engine            two roots and their state file, opened lazily               between 2 and 3
     operations/       one file, one verb                                          rung 3

@@ -3,8 +3,8 @@
 """Where things are: every path of the engine, derived from two roots, and the names that differ per engine.
 
     root      /var/lib/coracle   survives a reboot    state.db blobs/ ingest/ layers/ staging/ trash/
-                                                      containers/ volumes/ agent/
-    run_root  /run/coracle       gone after a reboot  locks/ netns/ dns/ containers/<id>/<start>/
+                                                      containers/ volumes/ agent/ run_root
+    run_root  /run/coracle       gone after a reboot  locks/ netns/ dns/ containers/<id>/<start>/ root
 
 User-chosen names never become paths: container directories are named by id, layers by digest. Volumes are the
 one exception that users see on disk; their names are checked against `VOLUME_NAME` before they get here.
@@ -78,7 +78,13 @@ class Paths(t.NamedTuple):
 
     @property
     def netns(self) -> str:
+        """Network namespaces of containers: `<container id>`."""
         return os.path.join(self.run_root, "netns")
+
+    @property
+    def dns(self) -> str:
+        """What the DNS server of this engine is told."""
+        return os.path.join(self.run_root, "dns")
 
     def container(self, container_id: str) -> str:
         return os.path.join(self.containers, container_id)

@@ -11,6 +11,7 @@ name:
     layer-<hex>       one layer is being made
     container-<id>    the container is being changed, from create to start and by the exit handler
     volume-<hex>      the volume is being mounted, filled, unmounted or removed
+    network           links, addresses of links, firewall and DNS are being changed
     names             names are being given
     agent             the agent's files and unit are being installed
 
@@ -35,8 +36,8 @@ from ..errors import TimedOut
 from ..paths import Paths
 from .files import make_private_directory, names_inode
 
-_ORDER = ("replacement", "content", "layer", "container", "volume", "names", "agent")
-_NAME = r"content|(layer|replacement|container|volume)-[0-9a-f]+|names|agent"
+_ORDER = ("replacement", "content", "layer", "container", "volume", "network", "names", "agent")
+_NAME = r"content|(layer|replacement|container|volume)-[0-9a-f]+|network|names|agent"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 

@@ -56,4 +56,36 @@ CREATE TABLE image_uses (            -- images that a container mounts besides i
 CREATE INDEX image_uses_by_container ON image_uses (container_id);
 """
 
-MIGRATIONS = (_IMAGES_CONTAINERS_VOLUMES, _VOLUMES_ARE_FILLED_IMAGES_ARE_MOUNTED)
+_NETWORKS = """
+CREATE TABLE networks (
+    name TEXT PRIMARY KEY,
+    id TEXT UNIQUE NOT NULL,
+    record TEXT NOT NULL,            -- JSON: network.model.Network
+    created TEXT NOT NULL
+);
+CREATE TABLE endpoints (             -- a container's place on a network
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    network TEXT NOT NULL REFERENCES networks (name),
+    record TEXT NOT NULL,            -- JSON: network.model.Endpoint
+    PRIMARY KEY (container_id, network)
+);
+CREATE INDEX endpoints_by_network ON endpoints (network);
+CREATE TABLE addresses (
+    network TEXT NOT NULL REFERENCES networks (name) ON DELETE CASCADE,
+    address TEXT NOT NULL,           -- without prefix length
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    PRIMARY KEY (network, address)
+);
+CREATE INDEX addresses_by_container ON addresses (container_id);
+CREATE TABLE ports (                 -- published ports of the host
+    host_ip TEXT NOT NULL,           -- 0.0.0.0, :: or one address
+    protocol TEXT NOT NULL,
+    host_port INTEGER NOT NULL,
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    container_port INTEGER NOT NULL,
+    PRIMARY KEY (host_ip, protocol, host_port)
+);
+CREATE INDEX ports_by_container ON ports (container_id);
+"""
+
+MIGRATIONS = (_IMAGES_CONTAINERS_VOLUMES, _VOLUMES_ARE_FILLED_IMAGES_ARE_MOUNTED, _NETWORKS)
