@@ -19,7 +19,7 @@ options:
     description:
       - Directory on the target for locks and what belongs to running containers. It has to be empty after a
         reboot.
-      - Give every O(root) its own.
+      - Every O(root) has its own. A pair in which one of both belongs to another is refused.
     type: path
     default: /run/coracle
 requirements:

@@ -151,7 +151,7 @@ def _sync(directory: str) -> None:
 def _complete(root: str, run_root: str | None, place: str, fresh: bool) -> None:
     """Let the engine compile itself for this Python; one that has just come is in force from now on.
 
-    On a full or failing disk it runs as it came: the module itself can say best what is wrong.
+    Where that fails it runs as it came: the module itself can say best what is wrong.
     """
     if not fresh and os.path.exists(sys.path[0]):
         return
@@ -161,6 +161,6 @@ def _complete(root: str, run_root: str | None, place: str, fresh: bool) -> None:
     try:
         with engine.open_engine(root, *([run_root] if run_root else [])) as opened:
             install_agent.install_agent(opened)
-    except (OSError, errors.StorageError):
+    except (OSError, errors.CoracleError):
         pass
     importlib.invalidate_caches()

@@ -14,6 +14,7 @@ import typing as t
 
 from .paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT, Paths
 from .state.database import Database
+from .state.roots import check_roots, claim_roots
 
 
 class Engine:
@@ -38,6 +39,7 @@ class Engine:
     def database(self) -> Database:
         """The state file, made with its directories if it is not there. For those who are about to write."""
         if self._database is None:
+            check_roots(self.paths)
             self._make_directories()
             self._database = Database.open(self.paths)
         return self._database
@@ -50,6 +52,7 @@ class Engine:
         if self._database is not None:
             return self._database
         if self._view is None or (self._view_is_empty and self.exists):
+            check_roots(self.paths)
             self._view_is_empty = not self.exists
             self._view = Database.open_readonly(self.paths)
         return self._view
@@ -74,7 +77,10 @@ class Engine:
 
         paths = self.paths
         below = (paths.containers, paths.trash, paths.locks, paths.oci_runtime, paths.container_run(""))
-        for directory in (paths.root, paths.run_root, *below):
+        for directory in (paths.root, paths.run_root):
+            make_private_directory(directory)
+        claim_roots(paths)
+        for directory in below:
             make_private_directory(directory)
 
 

@@ -35,7 +35,7 @@ class Disk:
         self, directory: pathlib.Path, *, megabytes: int = 320, filesystem: str = "ext4", options: str = ""
     ) -> None:
         self.mount_point = directory / "disk"
-        self.paths = Paths(str(self.mount_point / "root"), str(directory / "run"))
+        self.paths = Paths(str(self.mount_point / "root"), str(directory / "disk-run"))
         self._image = directory / "disk.img"
         self._size = megabytes << 20
         self._filesystem = filesystem

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import typing as t
 
-from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target, Task
 
 BAD: dict[str, dict[str, t.Any]] = {
     "memory: 'lots' is not a size": {"memory": "lots"},
@@ -62,6 +63,35 @@ def test_roots_that_cannot_be(bare_target: Target) -> None:
     assert relative["msg"] == "root: 'relative' is not an absolute path"
     assert same["msg"].startswith("root and run_root are the same directory")
     assert unprivileged["msg"] == "coracle.engine needs root on the target (set become: true)"
+
+
+def test_two_engines_do_not_share_half_of_what_is_theirs(target: Target, tmp_path: pathlib.Path) -> None:
+    """Looking, predicting and doing are refused alike, and nothing is made."""
+    target.make("present")
+    strange_root, strange_run = f"{tmp_path}/root", f"{tmp_path}/run"
+    own = {"coracle.engine.container_info": {"root": target.paths.root, "run_root": target.paths.run_root}}
+
+    def elsewhere(**roots: str) -> list[Task]:
+        tasks = [target.info(), target.container(image=target.image)]
+        tasks.append({**tasks[1], "check_mode": True})
+        return [
+            {name: {**value, **roots} if "." in name else value for name, value in task.items()}
+            for task in tasks
+        ]
+
+    *refused, mine = target.run(*elsewhere(root=strange_root), *elsewhere(run_root=strange_run), own)
+    for result in refused[:3]:
+        assert result["msg"] == (
+            f"run_root: {target.paths.run_root} belongs to the engine with root {target.paths.root}"
+            f" (give root {strange_root} a run_root of its own, or use root: {target.paths.root})"
+        )
+    for result in refused[3:]:
+        assert result["msg"].startswith(
+            f"root: the engine in {target.paths.root} runs with run_root {target.paths.run_root}, not"
+        )
+    assert not os.path.exists(strange_root)
+    assert not os.path.exists(strange_run)
+    assert [found["Name"] for found in mine["containers"]] == ["/web"]
 
 
 def test_an_unprepared_host_is_told_what_it_lacks(target: Target) -> None:

@@ -28,6 +28,7 @@ import zlib
 from ..linux.files import fsync_directory, make_private_directory, write_atomically
 from ..linux.locks import lock
 from ..linux.trees import remove_tree
+from ..state.roots import check_roots
 from . import build_agent
 
 if t.TYPE_CHECKING:
@@ -57,6 +58,7 @@ def install_agent(engine: Engine) -> None:
     version = _running_version(paths) or _known_version(paths)
     if version and version == _link(paths, _CURRENT) and os.path.exists(_compiled_path(paths, version)):
         return
+    check_roots(paths)
     with lock(paths, "agent"):
         _install(paths, version)
 
