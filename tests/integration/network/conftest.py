@@ -1,0 +1,50 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The LAN of the network tests, and the engine of the container tests on its host.
+
+Whatever asks for an engine here is in the namespace `host` from before the engine's first to after its last
+moment, so that nothing of it can reach the machine's own network.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import socket
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
+from ansible_collections.coracle.engine.tests.integration.container.conftest import harbour
+from ansible_collections.coracle.engine.tests.integration.network.lan import Lan
+
+__all__ = ["harbour"]
+
+
+@pytest.fixture
+def lan() -> t.Iterator[Lan]:
+    """Around it the machine's own network must stay as it is."""
+    before = _own_network()
+    with Lan() as lan:
+        yield lan
+    assert _own_network() == before
+
+
+@pytest.fixture
+def host(lan: Lan) -> t.Iterator[str]:
+    """This thread, and every program and thread that it starts, is on the host of the LAN."""
+    with lan.inside("host"):
+        yield "host"
+
+
+@pytest.fixture
+def engine_roots(host: str, engine_roots: Paths) -> Paths:
+    """The roots of an engine on the host of the LAN."""
+    return engine_roots
+
+
+def _own_network() -> list[str]:
+    forwarding = pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    ruleset = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    return [*(name for _index, name in socket.if_nameindex()), forwarding, ruleset]
