@@ -26,8 +26,11 @@ from ansible_collections.coracle.engine.tests.integration.module_container.test_
 
 
 def only_web(target: Target) -> bool:
+    """With nothing left of the replacements, not even a lock."""
     with Engine(target.paths) as engine:
-        return [record.name for record in list_containers(engine.records, hidden=True)] == ["web"]
+        names = [record.name for record in list_containers(engine.records, hidden=True)]
+    locks = [name for name in os.listdir(target.paths.locks) if name.startswith("replacement-")]
+    return names == ["web"] and locks == []
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,11 @@ _descriptors: set[int] = set()
 
 
 @contextlib.contextmanager
-def lock(paths: Paths, name: str, *, shared: bool = False, timeout: float = 60.0) -> t.Iterator[None]:
+def lock(
+    paths: Paths, name: str, *, shared: bool = False, timeout: float = 60.0, fleeting: bool = False
+) -> t.Iterator[None]:
     """Hold the lock `name` in the block. Raises TimedOut, with the holder's name, when it is not free in
-    `timeout` seconds.
+    `timeout` seconds. `fleeting`: its file goes afterwards, nobody is likely to want it again.
     """
     rank = _rank(name)
     make_private_directory(paths.locks)
@@ -66,6 +68,8 @@ def lock(paths: Paths, name: str, *, shared: bool = False, timeout: float = 60.0
         yield
     finally:
         _held.ranks.remove(rank)
+        if fleeting:
+            forget_lock(paths, name)
         _close(fd)
 
 

@@ -67,7 +67,7 @@ def replace_container(
     """The new container's record. `run`: start it. `signal` and `timeout` are for stopping the old one."""
     with doing(f"replace container {name}"):
         old = find_container(engine.records, name) or _gone(name)
-        with lock(engine.paths, f"replacement-{old.id}"):
+        with lock(engine.paths, f"replacement-{old.id}", fleeting=True):
             old = find_container(engine.records, old.id) or _gone(name)
             ran = observe(engine, old).status in ("running", "paused", "restarting")
             new = create_container(
@@ -96,15 +96,16 @@ def repair_replacement(engine: Engine, replacement_id: str) -> None:
     found = find_container(engine.records, replacement_id)
     if found is None:
         return
-    if found.state.replaces is None:
-        if found.state.phase == REMOVING:
-            remove_container(engine, found.id)
-        return
-    old_id = found.state.replaces.container_id
-    with doing("undo an interrupted replacement"), lock(engine.paths, f"replacement-{old_id}"):
+    old_id = found.state.replaces.container_id if found.state.replaces else found.id
+    replacement = lock(engine.paths, f"replacement-{old_id}", fleeting=True)
+    with doing("repair an interrupted replacement"), replacement:
         found = find_container(engine.records, replacement_id)
-        if found is not None and found.state.replaces is not None:
+        if found is None:
+            return
+        if found.state.replaces is not None:
             _undo(engine, found)
+        elif found.state.phase == REMOVING:
+            remove_container(engine, found.id)
 
 
 def repair_replacements(engine: Engine) -> None:

@@ -115,7 +115,8 @@ class Sight:
 
                 replaces = half.state.replaces
                 old_id = replaces.container_id if replaces else half.id
-                with lock(self.engine.paths, f"replacement-{old_id}", timeout=REPLACEMENT_TIMEOUT):
+                name = f"replacement-{old_id}"
+                with lock(self.engine.paths, name, timeout=REPLACEMENT_TIMEOUT, fleeting=True):
                     pass
 
     def hidden(self, name: str) -> list[ContainerRecord]:

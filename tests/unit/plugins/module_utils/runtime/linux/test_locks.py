@@ -234,3 +234,20 @@ def test_mutual_exclusion_between_processes(paths: Paths, tmp_path: pathlib.Path
         children.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
     assert counter.read_text() == "200"
+
+
+def test_a_fleeting_lock_leaves_no_file_and_keeps_those_who_wait(paths: Paths) -> None:
+    order = []
+
+    def wait_for_it() -> None:
+        with lock(paths, NAME, fleeting=True):
+            order.append("second")
+
+    with lock(paths, NAME, fleeting=True):
+        second = threading.Thread(target=wait_for_it)
+        second.start()
+        second.join(0.1)
+        order.append("first")
+    second.join()
+    assert order == ["first", "second"]
+    assert os.listdir(paths.locks) == []
