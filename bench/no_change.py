@@ -14,48 +14,21 @@ Prints rows of docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from playbooks import ROOT, Measured, Playbooks, Task
+
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.rootfs import write_busybox_rootfs  # noqa: E402
+from tests.integration.rootfs import write_busybox_rootfs
 
-TARGET_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-PING = {"ansible.builtin.ping": {}}
-STOPWATCH = """
-import os
-import time
-
-from ansible.plugins.callback import CallbackBase
-
-
-class CallbackModule(CallbackBase):
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "stopwatch"
-
-    def v2_playbook_on_task_start(self, task, is_conditional):
-        self.started = time.perf_counter()
-
-    def v2_runner_on_ok(self, result):
-        seconds = time.perf_counter() - self.started
-        with open(os.environ["STOPWATCH"], "a", encoding="utf-8") as file:
-            file.write(f"{seconds} {result._result.get('changed')}\\n")
-"""
-
-
-class Measured(t.NamedTuple):
-    seconds: float
-    changed: bool
+PING: Task = {"ansible.builtin.ping": {}}
 
 
 class Bench:
@@ -64,8 +37,7 @@ class Bench:
     def __init__(self, work: pathlib.Path) -> None:
         self.work = work
         self.roots = {"root": str(work / "root"), "run_root": str(work / "run")}
-        (work / "callback").mkdir()
-        (work / "callback" / "stopwatch.py").write_text(STOPWATCH)
+        self.playbooks = Playbooks(work)
         write_busybox_rootfs(work / "busybox.tar")
         self.image = {
             "coracle.engine.image": {
@@ -97,47 +69,15 @@ class Bench:
             "coracle.engine.container": {"name": "bench", "state": "absent", "force_kill": True, **self.roots}
         }
 
-    def play(self, tasks: t.Sequence[t.Mapping[str, t.Any]], **environment: str) -> list[Measured]:
-        times = self.work / "times"
-        times.unlink(missing_ok=True)
-        variables = {"ansible_python_interpreter": TARGET_PYTHON}
-        play = {
-            "hosts": "all",
-            "connection": "local",
-            "gather_facts": False,
-            "vars": variables,
-            "tasks": tasks,
-        }
-        (self.work / "play.yml").write_text(json.dumps([play]))
-        playbook = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-        subprocess.run(
-            [playbook, "-i", "bench,", str(self.work / "play.yml")],
-            cwd=self.work,
-            env={**os.environ, **self._environment(times), **environment},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        lines = [line.split() for line in times.read_text().splitlines()]
-        return [Measured(float(seconds), changed == "True") for seconds, changed in lines]
-
-    def bytes_sent(self, task: t.Mapping[str, t.Any]) -> int:
+    def bytes_sent(self, task: Task) -> int:
         """Without pipelining, payloads and archives are files on the target, and are kept if one asks for
         it.
         """
         place = self.work / "sent"
         shutil.rmtree(place, ignore_errors=True)
         keep = {"ANSIBLE_PIPELINING": "false", "ANSIBLE_KEEP_REMOTE_FILES": "true"}
-        self.play([task], ANSIBLE_REMOTE_TMP=str(place), **keep)
+        self.playbooks.play([task], {**keep, "ANSIBLE_REMOTE_TMP": str(place)})
         return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-
-    def _environment(self, times: pathlib.Path) -> dict[str, str]:
-        return {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_CALLBACK_PLUGINS": str(self.work / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "stopwatch",
-            "STOPWATCH": str(times),
-        }
 
 
 def main() -> int:
@@ -149,9 +89,9 @@ def main() -> int:
         os.chmod(directory, 0o755)
         try:
             ping, first, next_ = map(bench.bytes_sent, (PING, bench.image, bench.container))
-            measured = bench.play([PING, bench.container] * (rounds + 1))[2:]
+            measured = bench.playbooks.play([PING, bench.container] * (rounds + 1))[2:]
         finally:
-            bench.play([bench.absent])
+            bench.playbooks.play([bench.absent])
     report(measured[::2], measured[1::2], ping, first, next_)
     return 0
 

@@ -89,7 +89,7 @@ def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
         reason = packages.install(packages.listed("bench/packages.txt"))
         if reason:
             raise RuntimeError(reason)
-        python = str(controller_environment("test") / "python")
+        python = str(controller_environment("bench") / "python")
         return Command([*(packages.as_root() or []), python, "bench/run.py", *arguments])
 
     return [Part("benchmarks", prepare)]
