@@ -55,11 +55,12 @@ class Route(t.NamedTuple):
 class Network(t.NamedTuple):
     """A network as it is: what was asked for, with everything chosen.
 
-    `id` is 64 hex digits. `asked` are the options that were given, in normal form (reconcile/network.py).
+    `id` is 64 hex digits. `asked` are the options that were given, in normal form (network/options.py).
     `bridge` is the name of the host's interface of driver bridge; `parent`, `vlan` and `mode` are those of
     macvlan and ipvlan. `isolated`: other networks of the engine cannot reach it. `mtu` 0: that of the host's
     default route. `dns`: names are served on it; `dns_servers`: where other questions go (empty: the
-    host's).
+    host's). `unfinished`: a change was begun, and what running containers have of it has yet to follow
+    (operations/replace_network.py).
     """
 
     name: str
@@ -79,6 +80,7 @@ class Network(t.NamedTuple):
     mode: str = ""
     mtu: int = 0
     asked: t.Mapping[str, t.Any] = {}
+    unfinished: bool = False
 
     def pool_of(self, address: str) -> Pool | None:
         """The pool that an address, with or without a prefix length, is in."""

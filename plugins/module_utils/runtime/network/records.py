@@ -105,6 +105,13 @@ def addresses_in(reader: Reader, network: str) -> dict[str, str]:
     return {row["address"]: row["container_id"] for row in rows}
 
 
+def container_name(reader: Reader, container_id: str) -> str:
+    """How people call it; also one half of a replacement (`.web.5f3c…`) goes by the name of the whole."""
+    row = reader.one("SELECT name FROM containers WHERE id = ?", (container_id,))
+    name: str = row["name"] if row else container_id[:12]
+    return name[1:].rpartition(".")[0] if name.startswith(".") else name
+
+
 def _endpoint(row: t.Any) -> Endpoint:
     what = f"the place of container {row['container_id'][:12]} on network {row['network']}"
     return t.cast(Endpoint, _whole(Endpoint, row["record"], what))
