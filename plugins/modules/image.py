@@ -246,7 +246,7 @@ pull:
     reused: 2
     seconds: 1.934
 freed:
-  description: Bytes that were freed.
+  description: Bytes that were freed or, in check mode, would be freed.
   returned: success
   type: int
   sample: 192004242

@@ -29,7 +29,7 @@ def image_result(engine: Engine, planned: PlannedImage, facts: dict[str, t.Any])
     own = {
         "image": _inspected(engine, record) if record else {},
         "pull": dict(_NO_PULL),
-        "freed": 0,
+        "freed": planned.freed,
         **facts,
         "warnings": [*planned.warnings, *facts.get("warnings", ())],
     }

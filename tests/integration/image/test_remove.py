@@ -19,6 +19,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.collect_garbage import (
     collect_garbage,
+    measure_garbage,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_image import (
     Removed,
@@ -148,10 +149,31 @@ def test_a_damaged_record_of_another_image_only_keeps_the_space(engine: Engine, 
             "INSERT INTO images (id, manifest_digest, record, created) VALUES (?, '', '{', '')",
             (digest(b"bad"),),
         )
+    assert measure_garbage(engine, find(engine, app).id) == 0
     removed = remove(engine, app)
     assert f"space was not freed: the record of image {digest(b'bad')}" in removed.warning
     assert find(engine, app) is None
     remove_image(engine, digest(b"bad"))
+    assert stored(engine.paths) == NOTHING
+
+
+def test_what_would_be_freed_is_what_is_freed(engine: Engine, site: Site, app: str) -> None:
+    """With a layer that stays, a stray blob, and downloads of which one is under way."""
+    old = pull(engine, app).record
+    site.config["config"]["Cmd"] = ["/bin/false"]
+    site.publish()
+    new = pull(engine, app).record
+    blobs = BlobStore(engine.paths)
+    blobs.put(b"nobody's")
+    with blobs.ingest(digest(b"left"), 5) as left:
+        left.write(b"le")
+    with blobs.ingest(digest(b"under way"), 9) as ingest:
+        ingest.write(b"under")
+        for image in (old, new):
+            expected = measure_garbage(engine, image.id)
+            assert remove_image(engine, image.id).freed == expected > 0
+        ingest.discard()
+    assert measure_garbage(engine, old.id) == 0
     assert stored(engine.paths) == NOTHING
 
 

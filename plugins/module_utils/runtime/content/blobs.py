@@ -31,6 +31,7 @@ from ..linux.files import (
     sync_filesystem,
     write_atomically,
 )
+from ..linux.locks import holders_of
 from ..oci.digest import VerifyingReader, hex_of, sha256_digest
 from ..paths import Paths
 
@@ -116,6 +117,10 @@ class BlobStore:
         """Forget a blob; returns the bytes it held, 0 if it was not there."""
         return _unlink(self.path(digest))
 
+    def size(self, digest: str) -> int:
+        """The bytes that a blob holds, 0 if it is not there."""
+        return _size(self.path(digest))
+
     def digests(self) -> t.Iterator[str]:
         for name in _names(self._paths.blobs):
             yield f"sha256:{name}"
@@ -137,6 +142,14 @@ class BlobStore:
             finally:
                 os.close(fd)
         return freed
+
+    def measure_ingest(self) -> int:
+        """The bytes that `sweep_ingest` would free. Takes no lock: that would look like a writer."""
+        measured = 0
+        for name in _names(self._paths.ingest):
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(self._paths.ingest, name)) as file:
+                measured += 0 if holders_of(file.fileno()) else os.fstat(file.fileno()).st_size
+        return measured
 
     def _holds(self, digest: str, data: bytes) -> bool:
         try:
@@ -245,9 +258,16 @@ def _open_locked(path: str) -> int:
         os.close(fd)
 
 
-def _unlink(path: str) -> int:
+def _size(path: str) -> int:
     try:
-        size = os.stat(path, follow_symlinks=False).st_size
+        return os.stat(path, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _unlink(path: str) -> int:
+    size = _size(path)
+    try:
         os.unlink(path)
     except FileNotFoundError:
         return 0

@@ -25,15 +25,17 @@ class Needed(t.NamedTuple):
     directories: frozenset[str]
 
 
-def mark(rows: Reader) -> Needed:
-    """StateError if any record cannot be read: what it needs is unknown, so nothing may be removed.
+def mark(rows: Reader, without: str = "") -> Needed:
+    """What the images need, or would need if the one with the id `without` were gone.
+
+    StateError if any record cannot be read: what it needs is unknown, so nothing may be removed.
 
     A layer is needed even where the image mounts another directory in its stead: it is what the next pull
     looks for.
     """
     blobs: set[str] = set()
     directories: set[str] = set()
-    for image in list_images(rows):
+    for image in list_images(rows, without):
         blobs.update((image.id, image.manifest_digest))
         blobs.update(layer.digest for layer in image.layers)
         directories.update(image.mounted_directories)
@@ -43,5 +45,13 @@ def mark(rows: Reader) -> Needed:
 
 def sweep_blobs(store: BlobStore, needed: Needed) -> int:
     """Remove blobs nobody needs and downloads nobody writes; the bytes freed. The caller locks content."""
-    unneeded = [digest for digest in store.digests() if digest not in needed.blobs]
-    return sum(map(store.remove, unneeded)) + store.sweep_ingest()
+    return sum(map(store.remove, _unneeded(store, needed))) + store.sweep_ingest()
+
+
+def measure_blobs(store: BlobStore, needed: Needed) -> int:
+    """The bytes that `sweep_blobs` would free."""
+    return sum(map(store.size, _unneeded(store, needed))) + store.measure_ingest()
+
+
+def _unneeded(store: BlobStore, needed: Needed) -> list[str]:
+    return [digest for digest in store.digests() if digest not in needed.blobs]

@@ -132,9 +132,9 @@ def names_of(rows: Reader, image_id: str) -> list[ImageName]:
     return [ImageName(*row) for row in found]
 
 
-def list_images(rows: Reader) -> list[ImageRecord]:
-    """Every image, the newest first."""
-    found = rows.all("SELECT id, record FROM images ORDER BY created DESC, id")
+def list_images(rows: Reader, without: str = "") -> list[ImageRecord]:
+    """Every image (but the one with the id `without`), the newest first."""
+    found = rows.all("SELECT id, record FROM images WHERE id != ? ORDER BY created DESC, id", (without,))
     return [record for record in map(_record, found) if record is not None]
 
 

@@ -13,8 +13,8 @@ import os
 import typing as t
 
 from ..content.blobs import BlobStore
-from ..content.garbage import mark, sweep_blobs
-from ..errors import TimedOut
+from ..content.garbage import mark, measure_blobs, sweep_blobs
+from ..errors import StateError, TimedOut
 from ..layers.store import LayerStore
 from ..linux.files import make_private_directory
 from ..linux.locks import lock
@@ -40,8 +40,7 @@ def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
             needed = mark(engine.database.read())
             freed = sweep_blobs(blobs, needed)
             for name in set(layers.names()) - needed.directories:
-                record = layers.record(name)
-                freed += record.bytes if record else 0
+                freed += _bytes_of(layers, name)
                 move_to_trash(engine.paths, os.path.join(engine.paths.layers, name))
             with engine.database.transaction() as transaction:
                 sweep_volumes(transaction, engine.paths)
@@ -51,6 +50,25 @@ def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
         return None
     layers.sweep()
     return freed
+
+
+def measure_garbage(engine: Engine, without: str) -> int:
+    """The bytes that `collect_garbage` would free if the image with the id `without` were gone. Only looks.
+
+    0 where nothing could be collected, because the record of another image is damaged.
+    """
+    blobs, layers = BlobStore(engine.paths), LayerStore(engine.paths)
+    try:
+        needed = mark(engine.records.read(), without)
+    except StateError:
+        return 0
+    unneeded = set(layers.names()) - needed.directories
+    return measure_blobs(blobs, needed) + sum(_bytes_of(layers, name) for name in unneeded)
+
+
+def _bytes_of(layers: LayerStore, name: str) -> int:
+    record = layers.record(name)
+    return record.bytes if record else 0
 
 
 def collect_postponed(engine: Engine) -> None:

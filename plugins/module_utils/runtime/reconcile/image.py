@@ -46,12 +46,16 @@ class ImageRequest(t.NamedTuple):
 
 
 class PlannedImage(t.NamedTuple):
-    """`before`: the image that is here; `wanted`: by what it is found afterwards (None: it is to be gone)."""
+    """`before`: the image that is here; `wanted`: by what it is found afterwards (None: it is to be gone).
+
+    `freed`: bytes that the plan frees.
+    """
 
     plan: Plan
     before: ImageRecord | None
     wanted: Reference | str | None
     warnings: tuple[str, ...] = ()
+    freed: int = 0
 
 
 def plan_image(engine: Engine, request: ImageRequest) -> PlannedImage:
@@ -196,6 +200,7 @@ def _tag_differences(steps: t.Iterable[Step]) -> list[Difference]:
 
 
 def _plan_removal(engine: Engine, request: ImageRequest) -> PlannedImage:
+    from ..operations.collect_garbage import measure_garbage
     from ..operations.remove_image import plan_removal
 
     if request.name is None:
@@ -211,4 +216,5 @@ def _plan_removal(engine: Engine, request: ImageRequest) -> PlannedImage:
     whole = removal.image_id is not None
     step = RemoveImage(request.name, removal.names, whole, request.force)
     difference = Difference("exists", True, False, step.describe(), LIVE)
-    return PlannedImage(Plan([step], [difference]), before, None)
+    freed = measure_garbage(engine, removal.image_id) if removal.image_id else 0
+    return PlannedImage(Plan([step], [difference]), before, None, freed=freed)
