@@ -276,7 +276,7 @@ differences:
       description: The same as a sentence.
       type: str
     how:
-      description: Always V(live), as for changes of a container that need no new one.
+      description: V(live) for a change, V(remove) where the image or the name goes.
       type: str
 """
 

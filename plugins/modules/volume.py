@@ -178,7 +178,9 @@ differences:
       description: The same as a sentence.
       type: str
     how:
-      description: V(live) for a change in place, V(recreate) for a new volume.
+      description:
+        - V(live) for a change in place, V(recreate) for a new volume in place of the old one.
+        - V(create) and V(remove) where there was none, or is none any more (field V(exists)).
       type: str
 """
 

@@ -195,6 +195,7 @@ def test_absent(target: ImageTarget) -> None:
     assert [result["changed"] for result in results] == [True, True, True, True, False, False]
     assert results[1]["actions"] == ["remove the name web:1: the image stays"]
     assert results[2]["actions"] == results[3]["actions"] == [f"remove image {target.image}"]
+    assert [one["how"] for one in results[3]["differences"]] == ["remove"]
     assert results[3]["diff"] == {"before": {"exists": True}, "after": {"exists": False}}
     assert results[2]["freed"] == results[3]["freed"] > 0
     assert [results[number]["freed"] for number in (0, 1, 4, 5)] == [0, 0, 0, 0]

@@ -25,6 +25,7 @@ def check_do_again(target: Target, **options: t.Any) -> tuple[Result, Result]:
     assert [result.get("msg") for result in (planned, done, again, again_planned)] == [None] * 4
     assert planned["changed"] is done["changed"] is True
     assert planned["actions"] == done["actions"]
+    assert planned["differences"] == done["differences"]
     assert again["changed"] is again_planned["changed"] is False
     assert again["actions"] == []
     return planned, done
@@ -38,6 +39,8 @@ def status(result: Result) -> str:
 def test_from_nothing_to_gone(target: Target) -> None:
     planned, done = check_do_again(target, image=target.image, **QUICK)
     assert status(planned) == status(done) == "running"
+    assert [(one["field"], one["how"]) for one in done["differences"]] == [("exists", "create")]
+    assert done["differences"][0]["reason"] == f"create container web from {target.image}"
     assert planned["container"]["Id"] == ""
     assert planned["container"]["Config"] == {**done["container"]["Config"], "Hostname": ""}
     assert planned["container"]["Mounts"] == done["container"]["Mounts"] == []
@@ -53,6 +56,7 @@ def test_from_nothing_to_gone(target: Target) -> None:
     assert started["container"]["Id"] == done["container"]["Id"]
 
     planned, gone = check_do_again(target, state="absent", force_kill=True)
+    assert [(one["field"], one["how"]) for one in gone["differences"]] == [("exists", "remove")]
     assert "container" not in planned
     assert "container" not in gone
 

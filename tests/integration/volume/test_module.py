@@ -39,6 +39,7 @@ def test_from_nothing_to_gone(bare_target: Target) -> None:
     target = bare_target
     planned, done = check_do_again(target, labels={"backup": "daily"})
     assert done["actions"] == ["create volume data"]
+    assert [one["how"] for one in done["differences"]] == ["create"]
     assert done["diff"] == {"before": {"exists": False}, "after": {"exists": True}}
     assert done["volume"] == {
         "Name": "data",
@@ -62,6 +63,7 @@ def test_from_nothing_to_gone(bare_target: Target) -> None:
 
     _planned, gone = check_do_again(target, state="absent")
     assert gone["actions"] == ["remove volume data"]
+    assert [one["how"] for one in gone["differences"]] == ["remove"]
     assert "volume" not in gone
     assert os.listdir(target.paths.volumes) == os.listdir(target.paths.trash) == []
 

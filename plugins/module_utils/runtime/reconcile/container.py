@@ -31,7 +31,7 @@ from ..errors import Conflict, CoracleError, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .container_fields import differences
-from .differences import LIVE, RECREATE, Difference, describe_all
+from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
@@ -302,7 +302,9 @@ class _Sketch:
             return
         if self.now.running:
             self._stop(self.now)
-        self._add(self._removal(self.now.record), None)
+        step = self._removal(self.now.record)
+        self.differences.append(removed(step.describe()))
+        self._add(step, None)
 
     def _removal(self, record: ContainerRecord, reason: str = "") -> RemoveContainer:
         """Anonymous volumes go with their container: nobody would ever hear of them again."""
@@ -446,6 +448,7 @@ class _Sketch:
             )
         self.fresh = True
         step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
+        self.differences.append(created(step.describe()))
         self._add(step, Outlook(self._record_to_come(image), Status("created")))
 
     def _replace(self, old: Outlook, image: ResolvedImage, reason: str) -> None:

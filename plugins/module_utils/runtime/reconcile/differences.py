@@ -8,13 +8,15 @@ import typing as t
 
 LIVE = "live"  # changed without a restart
 RESTART = "restart"  # changed in place, takes effect with the next start
-RECREATE = "recreate"  # needs a new container
+RECREATE = "recreate"  # needs another one in its place
+CREATE = "create"  # there was none
+REMOVE = "remove"  # there is none any more
 
 
 class Difference(t.NamedTuple):
     """`before` and `after` are JSON values fit to be shown (secrets hidden already); None means `not set`.
 
-    `how` is what the change needs: LIVE, RESTART or RECREATE.
+    `how` is what the change needs: LIVE, RESTART, RECREATE, CREATE or REMOVE.
     """
 
     field: str
@@ -29,6 +31,15 @@ class Difference(t.NamedTuple):
 
     def to_json(self) -> dict[str, t.Any]:
         return {**self._asdict(), "reason": self.describe()}
+
+
+def created(sentence: str) -> Difference:
+    """Something is made that was not there; `sentence` says what."""
+    return Difference("exists", False, True, sentence, CREATE)
+
+
+def removed(sentence: str) -> Difference:
+    return Difference("exists", True, False, sentence, REMOVE)
 
 
 def describe_all(differences: t.Iterable[Difference]) -> str:

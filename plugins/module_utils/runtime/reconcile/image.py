@@ -9,7 +9,7 @@ import typing as t
 from ..content.images import ImageRecord, find_name, names_for, select_image
 from ..errors import InvalidInput, NotFound, StateError
 from ..oci.reference import Reference
-from .differences import LIVE, Difference
+from .differences import LIVE, Difference, removed
 from .image_steps import ImportRootfs, LoadImage, PullImage, RemoveImage, RepairImage, TagImage
 from .steps import Plan, Step
 
@@ -215,6 +215,6 @@ def _plan_removal(engine: Engine, request: ImageRequest) -> PlannedImage:
         before = None  # what cannot be read can still be removed
     whole = removal.image_id is not None
     step = RemoveImage(request.name, removal.names, whole, request.force)
-    difference = Difference("exists", True, False, step.describe(), LIVE)
+    difference = removed(step.describe())
     freed = measure_garbage(engine, removal.image_id) if removal.image_id else 0
     return PlannedImage(Plan([step], [difference]), before, None, freed=freed)

@@ -14,7 +14,7 @@ from ..errors import Conflict
 from ..volume.driver_options import without_secrets
 from ..volume.records import VolumeRecord, containers_using, find_volume
 from .container_fields import MAP, Field
-from .differences import LIVE, RECREATE, Difference, describe_all
+from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
 from .field_differences import difference_of
 from .steps import Plan
 from .volume_steps import CreateVolume, RecreateVolume, RemoveVolume, UpdateVolume
@@ -55,7 +55,7 @@ def plan_volume(engine: Engine, request: VolumeRequest) -> PlannedVolume:
     after = VolumeRecord(request.name, request.labels, False, "", request.driver_options, False)
     if before is None:
         step = CreateVolume(request.name, request.labels, request.driver_options)
-        return PlannedVolume(Plan([step], [Difference("exists", False, True, step.describe())]), None, after)
+        return PlannedVolume(Plan([step], [created(step.describe())]), None, after)
     found = _differences(before, request)
     if _is_to_be_made_anew(request, found):
         _check_unused(engine, "recreate", request.name)
@@ -70,7 +70,7 @@ def _plan_removal(engine: Engine, before: VolumeRecord | None) -> PlannedVolume:
         return PlannedVolume(Plan(), None, None)
     _check_unused(engine, "remove", before.name)
     step = RemoveVolume(before.name)
-    return PlannedVolume(Plan([step], [Difference("exists", True, False, step.describe())]), before, None)
+    return PlannedVolume(Plan([step], [removed(step.describe())]), before, None)
 
 
 def _plan_update(before: VolumeRecord, request: VolumeRequest, found: list[Difference]) -> PlannedVolume:
