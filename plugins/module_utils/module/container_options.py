@@ -40,6 +40,17 @@ _MOUNT = {
     "tmpfs_options": {"type": "list", "elements": "raw"},
 }
 
+_NETWORK = {
+    "name": {"type": "str", "required": True},
+    "ipv4_address": {"type": "str"},
+    "ipv6_address": {"type": "str"},
+    "mac_address": {"type": "str"},
+    "aliases": _LIST,
+    "links": _LIST,
+    "driver_opts": {"type": "dict"},
+    "gw_priority": {"type": "int", "aliases": ["priority"]},
+}
+
 DESCRIPTION = ArgumentSpec(
     {
         "image": {"type": "str"},
@@ -81,7 +92,16 @@ DESCRIPTION = ArgumentSpec(
         "privileged": {"type": "bool"},
         "security_opts": _LIST,
         "devices": _LIST,
-        "network_mode": {"type": "str", "choices": ["host", "none"]},
+        "network_mode": {"type": "str"},
+        "networks": {"type": "list", "elements": "dict", "options": _NETWORK},
+        "networks_cli_compatible": {"type": "bool"},
+        "mac_address": {"type": "str"},
+        "domainname": {"type": "str"},
+        "dns_servers": _LIST,
+        "dns_search_domains": _LIST,
+        "dns_opts": _LIST,
+        "etc_hosts": {"type": "dict"},
+        "sysctls": {"type": "dict"},
         "runtime": {"type": "str"},
         "restart_policy": {"type": "str"},
         "restart_retries": {"type": "int"},

@@ -67,6 +67,17 @@ class ContainerConfig:
     """`[{"path_on_host", "path_in_container", "permissions"}]` sorted by the path in the container."""
 
     network_mode: str | None = None
+    networks: list[dict[str, t.Any]] | None = None
+    """`[{"name", "ipv4_address", "aliases", …}]` of network_values.py in the order given."""
+    networks_cli_compatible: bool | None = None
+    mac_address: str | None = None
+    domainname: str | None = None
+    dns_servers: list[str] | None = None
+    dns_search_domains: list[str] | None = None
+    dns_opts: list[str] | None = None
+    etc_hosts: dict[str, str] | None = None
+    """Addresses by name."""
+    sysctls: dict[str, str] | None = None
     runtime: str | None = None
     restart_policy: str | None = None
     restart_retries: int | None = None

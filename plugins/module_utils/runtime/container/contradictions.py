@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
+from .attachments import HOST, JOINED, attachments_of, has_interfaces, network_mode, shares_network
 from .config import ContainerConfig
 
 _LONGEST_STRING = 128 << 10  # bytes with the terminator: MAX_ARG_STRLEN of linux/binfmts.h
@@ -18,6 +19,7 @@ def check_config(config: ContainerConfig) -> None:
     _check_restart(config)
     _check_targets(config)
     _check_strings(config)
+    _check_network(config)
 
 
 def _check_strings(config: ContainerConfig) -> None:
@@ -90,3 +92,40 @@ def _check_targets(config: ContainerConfig) -> None:
         if target in taken:
             raise InvalidInput(f"{target} is in {option} and in {taken[target]}", "keep one of them")
         taken[target] = option
+
+
+_NEED_INTERFACES = ("networks", "mac_address")
+_NEED_NAMES = ("hostname", "domainname", "dns_servers", "dns_search_domains", "dns_opts", "etc_hosts")
+
+
+def _check_network(config: ContainerConfig) -> None:
+    """What a container says about a network that is not its own, nobody would hear."""
+    mode = network_mode(config)
+    if has_interfaces(mode):
+        _check_macs(config)
+        return
+    needless = [name for name in _NEED_INTERFACES if getattr(config, name)]
+    if config.network_mode is None:
+        needless = [name for name in needless if name != "networks"]  # it is what says so
+    if mode.startswith(JOINED):
+        needless += [name for name in _NEED_NAMES if getattr(config, name)]
+    if needless:
+        raise InvalidInput(
+            f"{needless[0]} has no meaning with network_mode {mode}", "leave it out, or choose a network"
+        )
+    if mode == HOST or shares_network(mode):
+        for name in config.sysctls or ():
+            if name.startswith("net."):
+                raise InvalidInput(
+                    f"sysctls: {name} would change a network that is not the container's: "
+                    f"network_mode is {mode}",
+                    "set it where the network belongs",
+                )
+
+
+def _check_macs(config: ContainerConfig) -> None:
+    first = attachments_of(config).networks[0]
+    if config.mac_address and first.get("mac_address") != config.mac_address:
+        raise InvalidInput(
+            f"mac_address is {config.mac_address}, and {first['mac_address']} in networks", "keep one of them"
+        )

@@ -15,6 +15,7 @@ import typing as t
 
 from ..errors import IntegrityError, InvalidInput
 from ..oci.image_config import ImageConfig
+from .attachments import HOST, Item, attachments_of
 from .config import ContainerConfig
 from .mount_values import is_too_long
 from .storage import VolumeMount, effective_volumes, tmpfs_of
@@ -24,14 +25,13 @@ if t.TYPE_CHECKING:
     from .records import ContainerRecord
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEFAULT_NETWORK_MODE = "none"
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 DEFAULT_STOP_TIMEOUT = 10
 
 
 class Effective(t.NamedTuple):
     """`environment` has HOME only if somebody gave it: the home directory is known with the resolved user.
-    `tmpfs` are options by target.
+    `tmpfs` are options by target. `networks` are those of attachments.py.
     """
 
     arguments: list[str]
@@ -40,6 +40,7 @@ class Effective(t.NamedTuple):
     user: str
     hostname: str
     network_mode: str
+    networks: tuple[Item, ...]
     stop_signal: int
     stop_timeout: int
     labels: dict[str, str]
@@ -68,15 +69,16 @@ def effective(
     what `volumes_from` has brought. `mounted_images`: ids of the images that are mounted, by name.
     """
     declared = [_image_volume(path) for path in image.volumes]
-    network_mode = config.network_mode or DEFAULT_NETWORK_MODE
-    hostname = config.hostname or (os.uname().nodename if network_mode == "host" else container_id[:12])
+    mode, networks = attachments_of(config)
+    hostname = config.hostname or (os.uname().nodename if mode == HOST else container_id[:12])
     return Effective(
         arguments=_arguments(config, image),
         environment=_environment(config, image, hostname),
         working_dir=config.working_dir or _image_path(image.working_dir or "/", "WorkingDir"),
         user=config.user if config.user is not None else _image_user(image.user),
         hostname=hostname,
-        network_mode=network_mode,
+        network_mode=mode,
+        networks=networks,
         stop_signal=stop_signal(config, image),
         stop_timeout=DEFAULT_STOP_TIMEOUT if config.stop_timeout is None else config.stop_timeout,
         labels={**image.labels, **(config.labels or {})},

@@ -13,6 +13,7 @@ import os
 import typing as t
 
 from ..paths import Paths
+from .attachments import HOST, shares_network
 from .config import ContainerConfig
 from .devices import container_devices
 from .effective import Effective
@@ -23,7 +24,8 @@ from .spec_resources import build_resources
 from .spec_security import container_filter, hidden_paths
 from .users import ResolvedUser
 
-_PING_WITHOUT_CAPABILITY = {"net.ipv4.ping_group_range": "0 0"}
+_OWN_NETWORK = {"net.ipv4.ping_group_range": "0 0"}
+"""Root of the container needs no capability to ping."""
 
 
 def build_spec(
@@ -46,14 +48,14 @@ def build_spec(
     are paths on the host by target, for what has to be looked for (operations/attach_volumes.py).
     """
     devices = container_devices(config)
-    own_network = effective.network_mode != "host"
+    own_network = effective.network_mode != HOST
     linux = {
         "cgroupsPath": f"/{paths.cgroup_parent}/{container_id}",
         "devices": [device.node() for device in devices],
         "resources": build_resources(config, devices, host),
         "namespaces": _namespaces(own_network, network_namespace, host),
         "rootfsPropagation": root_propagation(effective),
-        "sysctl": _PING_WITHOUT_CAPABILITY if own_network else {},
+        "sysctl": _sysctls(config, effective),
         "seccomp": container_filter(config, host),
         **hidden_paths(config, host),
     }
@@ -68,6 +70,14 @@ def build_spec(
         "mounts": build_mounts(config, effective, container_id, paths, host, tmpfs_modes or {}, places or {}),
         "linux": {name: value for name, value in linux.items() if value or name.endswith("Paths")},
     }
+
+
+def _sysctls(config: ContainerConfig, effective: Effective) -> dict[str, str]:
+    """The domain name is one, in the container's own UTS namespace."""
+    mode = effective.network_mode
+    defaults = {} if mode == HOST or shares_network(mode) else _OWN_NETWORK
+    domain = {"kernel.domainname": config.domainname} if config.domainname else {}
+    return {**defaults, **domain, **(config.sysctls or {})}
 
 
 def _namespaces(own_network: bool, network_path: str, host: HostFacts) -> list[dict[str, str]]:

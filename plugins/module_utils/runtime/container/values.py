@@ -7,7 +7,8 @@ number, list, dict), `option` the name used in errors. An answer of `None` means
 Parsing a normal form gives it back. What is not understood is `InvalidInput` with option, value and remedy.
 
 Scalars and plain lists live here; paths on both sides of a colon (volumes, tmpfs, devices) in `mount_values`,
-environment and labels in `environment_values`, capabilities and `security_opts` in `security_values`.
+environment and labels in `environment_values`, capabilities and `security_opts` in `security_values`, what
+connects a container and tells it names in `network_values`.
 """
 
 from __future__ import annotations
@@ -330,13 +331,6 @@ def _account(text: str, value: t.Any, option: str) -> str:
         return str(int(text))
     if not re.fullmatch(_ACCOUNT, text, re.ASCII) or len(text) > 256:
         raise refuse(value, option, "is not the name of a user or group")
-    return text
-
-
-def parse_network_mode(value: t.Any, option: str) -> str:
-    text = parse_text(value, option)
-    if text not in ("host", "none"):
-        raise refuse(value, option, "is not a network mode of this engine", "choose host or none")
     return text
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..container.attachments import joined_container
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config
 from ..container.records import (
@@ -30,7 +31,7 @@ from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
 from ..errors import Conflict, CoracleError, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
-from .container_fields import differences
+from .container_fields import NETWORK, differences, merged
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
 from .steps import Plan, Step
 
@@ -207,6 +208,8 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
 def check_sources(asked: ContainerConfig, request: Request) -> None:
     if request.name in [source["container"] for source in asked.volumes_from or ()]:
         raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
+    if request.name == joined_container(asked.network_mode or ""):
+        raise InvalidInput(f"container {request.name}: network_mode names the container itself")
 
 
 class _Sketch:
@@ -399,8 +402,9 @@ class _Sketch:
                 "give image, and everything else that the container shall have, to have it replaced",
             )
         if found:
-            changes = {difference.field: getattr(self.asked, difference.field) for difference in found}
-            config = dataclasses.replace(record.config, **changes)
+            fields = {difference.field for difference in found}
+            fields |= set(NETWORK) if fields.intersection(NETWORK) else set()
+            config = merged(record.config, self.asked, given.intersection(fields))
             check_config(config)
             self.differences += found
             self._update(self.now, config, record.image_name, found)

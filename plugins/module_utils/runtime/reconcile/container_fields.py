@@ -10,8 +10,10 @@ paragraph, and its line in `spec_*`.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
+from ..container.attachments import DEFAULT_NETWORK_MODE
 from ..container.config import ContainerConfig
 from ..errors import InvalidInput
 from .differences import LIVE, RECREATE
@@ -86,7 +88,16 @@ FIELDS = (
     Field("privileged", "parse_boolean", default=False),
     Field("security_opts", "security.parse_security_opts", SET, default=[]),
     Field("devices", "mount.parse_devices", SET, default=[]),
-    Field("network_mode", "parse_network_mode", default="none"),
+    Field("network_mode", "network.parse_network_mode", default=DEFAULT_NETWORK_MODE),
+    Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
+    Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
+    Field("mac_address", "network.parse_mac_address", change=LIVE),
+    Field("domainname", "network.parse_domainname"),
+    Field("dns_servers", "network.parse_dns_servers", LIST, default=[]),
+    Field("dns_search_domains", "network.parse_dns_search_domains", LIST, default=[]),
+    Field("dns_opts", "network.parse_dns_opts", SET, default=[]),
+    Field("etc_hosts", "network.parse_etc_hosts", MAP, default={}),
+    Field("sysctls", "network.parse_sysctls", MAP, default={}),
     Field("runtime", "parse_runtime", default="crun"),
     Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
     Field("restart_retries", "parse_restart_retries", change=LIVE),
@@ -99,6 +110,9 @@ FIELDS = (
 
 STORAGE = ("volumes", "mounts", "tmpfs")
 """Three ways to write the same things, which therefore compare across them."""
+
+NETWORK = ("network_mode", "networks", "networks_cli_compatible", "mac_address")
+"""What these say together is compared (network_differences.py)."""
 
 
 def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
@@ -155,7 +169,22 @@ def differences(
         return []
     from .field_differences import difference_of
 
-    return [difference_of(row, row.value_in(then), row.value_in(now)) for row in rows]
+    found = [
+        difference_of(row, row.value_in(then), row.value_in(now)) for row in rows if row.name not in NETWORK
+    ]
+    if any(row.name in NETWORK for row in rows):
+        from .network_differences import network_differences
+
+        found += network_differences(then, merged(then, now, only))
+    return found
+
+
+def merged(then: ContainerConfig, now: ContainerConfig, only: t.Container[str] | None) -> ContainerConfig:
+    """The description that a task asks for which gives the rows in `only` and leaves the others alone."""
+    if only is None:
+        return now
+    given = {field.name: getattr(now, field.name) for field in FIELDS if field.name in only}
+    return dataclasses.replace(then, **given)
 
 
 def _differing(then: ContainerConfig, now: ContainerConfig, only: t.Container[str] | None) -> list[Field]:
@@ -178,6 +207,8 @@ def _parser(name: str) -> Parser:
         from ..container import storage_values as module
     elif family == "security":
         from ..container import security_values as module
+    elif family == "network":
+        from ..container import network_values as module
     else:
         from ..container import values as module
     parser: Parser = getattr(module, function)

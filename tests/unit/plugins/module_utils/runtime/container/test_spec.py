@@ -158,6 +158,21 @@ def test_host_network_and_old_control_groups() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        ({"network_mode": "none"}, {"net.ipv4.ping_group_range": "0 0"}),
+        ({"network_mode": "web", "sysctls": {"net.ipv4.ping_group_range": "1 0", "kernel.sem": "1"}},
+         {"net.ipv4.ping_group_range": "1 0", "kernel.sem": "1"}),
+        ({"network_mode": "host", "domainname": "example.com"}, {"kernel.domainname": "example.com"}),
+        ({"network_mode": "container:web", "domainname": "a.b"}, {"kernel.domainname": "a.b"}),
+        ({"network_mode": "ns:/run/netns/x", "sysctls": {"kernel.sem": "1"}}, {"kernel.sem": "1"}),
+    ],
+)  # fmt: skip
+def test_kernel_parameters(options: dict[str, t.Any], expected: dict[str, str]) -> None:
+    assert specification(**options)["linux"]["sysctl"] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
         ({"memory": 100}, {"memory": {"limit": 100, "swap": 200}}),
         ({"memory": 100, "memory_swap": -1}, {"memory": {"limit": 100, "swap": -1}}),
         (

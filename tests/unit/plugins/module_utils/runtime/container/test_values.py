@@ -74,7 +74,6 @@ SAME: list[tuple[t.Callable[[t.Any, str], t.Any], list[t.Any], t.Any]] = [
     (values.parse_hostname, ["web-1.example.com"], "web-1.example.com"),
     (values.parse_runtime, ["crun"], "crun"),
     (values.parse_runtime, ["/opt/bin/crun"], "/opt/bin/crun"),
-    (values.parse_network_mode, ["host"], "host"),
     (values.parse_boolean, [True], True),
 ]  # fmt: skip
 
@@ -129,7 +128,6 @@ REFUSED: list[tuple[t.Callable[[t.Any, str], t.Any], list[t.Any]]] = [
         [["nofile"], ["files=1"], ["nofile=2:1"], ["nofile=-1:5"], ["nofile=x"], "nofile=1", [1]],
     ),
     (values.parse_command, ["echo 'x", {"a": 1}, [True], [None], ["a\0"], ["\ud800"], 7]),
-    (values.parse_network_mode, ["bridge", "", "container:x", "hosts"]),
     (values.parse_runtime, ["", "../crun", "/opt/../crun", "crun -v", "./crun"]),
     (values.parse_boolean, ["yes", 1, None]),
     (values.parse_texts, ["a", None, ["a\x1b"], [["a"]], ["\udc80"]]),

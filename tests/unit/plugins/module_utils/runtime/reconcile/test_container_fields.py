@@ -93,12 +93,42 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "privileged": (True, True, False),
     "security_opts": (["no-new-privileges:true"], ["no-new-privileges"], ["seccomp=unconfined"]),
     "devices": (["/dev/fuse"], ["/dev/fuse:/dev/fuse:mwr"], ["/dev/fuse:/dev/fuse:r"]),
-    "network_mode": ("host", "host", "none"),
+    "network_mode": ("host", "host", "container:web"),
+    "networks": (
+        [{"name": "web", "aliases": ["b", "A"], "ipv4_address": "192.0.2.5"}, {"name": "db"}],
+        [{"name": "web", "aliases": ["a", "b"], "ipv4_address": "192.0.2.5"}, {"name": "db", "links": []}],
+        [{"name": "web", "aliases": ["a", "b"], "ipv4_address": "192.0.2.6"}, {"name": "db"}],
+    ),
+    "networks_cli_compatible": (False, False, True),
+    "mac_address": ("02:42:AC:11:00:02", "0242.ac11.0002", "02:42:ac:11:00:03"),
+    "domainname": ("example.com", "example.com.", "example.org"),
+    "dns_servers": (["2001:DB8::1", "192.0.2.1"], ["2001:db8::0:1", "192.0.2.1"], ["192.0.2.1"]),
+    "dns_search_domains": (["Example.com"], ["example.com."], ["."]),
+    "dns_opts": (["ndots:2", "rotate"], ["rotate", "ndots:2"], ["rotate"]),
+    "etc_hosts": (
+        {"DB": "192.0.2.9", "up": "host-gateway"},
+        {"up": "host-gateway", "db": "192.0.2.9"},
+        {"db": "192.0.2.9"},
+    ),
+    "sysctls": (
+        {"net.core.somaxconn": 1024, "kernel.sem": "1  2 3 4"},
+        {"kernel.sem": "1 2 3 4", "net.core.somaxconn": "1024"},
+        {"net.core.somaxconn": 128},
+    ),
     "runtime": ("runc", "runc", "/opt/runc"),
     "restart_policy": ("on-failure:3", "on-failure:3", "always"),
     "restart_retries": (3, "3", 4),
     "auto_remove": (True, True, False),
 }
+
+
+ALONG: dict[str, dict[str, t.Any]] = {
+    "networks_cli_compatible": {"networks": [{"name": "web"}]},
+    "mac_address": {"network_mode": "web"},
+}
+"""What an option needs to mean anything."""
+
+TOLD_AS = {"networks_cli_compatible": "networks", "mac_address": "networks"}
 
 
 def test_every_row_is_tried() -> None:
@@ -107,16 +137,19 @@ def test_every_row_is_tried() -> None:
 
 @pytest.mark.parametrize("option", VALUES)
 def test_options_compare_by_value(option: str) -> None:
-    one, same, other = (described({option: value}) for value in VALUES[option])
+    along = ALONG.get(option, {})
+    one, same, other = (described({option: value, **along}) for value in VALUES[option])
     assert differences(one, same) == []
-    assert option in [difference.field for difference in differences(one, other)]
+    told = TOLD_AS.get(option, option)
+    assert told in [difference.field for difference in differences(one, other)]
 
 
 @pytest.mark.parametrize("option", VALUES)
 def test_what_is_no_longer_asked_is_a_difference(option: str) -> None:
-    then = described({option: VALUES[option][0]})
-    found = differences(then, ContainerConfig())
-    assert [difference.field for difference in found][:1] == [option]
+    along = ALONG.get(option, {})
+    then = described({option: VALUES[option][0], **along})
+    found = differences(then, described(along))
+    assert [difference.field for difference in found][:1] == [TOLD_AS.get(option, option)]
 
 
 @pytest.mark.parametrize("option", VALUES)
@@ -183,6 +216,75 @@ def test_what_only_matters_when_a_volume_is_made_is_no_difference() -> None:
     assert differences(one, other) == []
 
 
+SAME_CONNECTIONS: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = [
+    ({"network_mode": "default"}, {"network_mode": "bridge"}),
+    ({"network_mode": "coracle"}, {"networks": [{"name": "bridge"}]}),
+    ({"network_mode": "web"}, {"networks": [{"name": "web"}]}),
+    ({"network_mode": "host"}, {"networks": [{"name": "host"}]}),
+    ({"networks": []}, {}),
+    ({"network_mode": "web", "networks": [{"name": "db"}]}, {"networks": [{"name": "web"}, {"name": "db"}]}),
+    (
+        {"networks": [{"name": "web"}, {"name": "a"}, {"name": "b"}]},
+        {"networks": [{"name": "web"}, {"name": "b"}, {"name": "a"}]},
+    ),
+    (
+        {"network_mode": "web", "mac_address": "02:00:00:00:00:01"},
+        {"networks": [{"name": "web", "mac_address": "02-00-00-00-00-01"}]},
+    ),
+    (
+        {"network_mode": "bridge", "networks": [{"name": "web"}]},
+        {
+            "networks": [{"name": "coracle"}, {"name": "web", "gw_priority": 0, "driver_opts": {}}],
+            "networks_cli_compatible": True,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_CONNECTIONS)
+def test_a_connection_may_be_written_in_another_option(
+    one: dict[str, t.Any], other: dict[str, t.Any]
+) -> None:
+    assert differences(described(one), described(other)) == []
+
+
+WEB = {"networks": [{"name": "web", "ipv4_address": "192.0.2.5"}, {"name": "db"}]}
+
+
+@pytest.mark.parametrize(
+    ("now", "how", "reason"),
+    [
+        (
+            {"networks": [{"name": "web"}, {"name": "db"}]},
+            "live",
+            "networks: ipv4_address on web is 192.0.2.5, should be not set",
+        ),
+        (
+            {"networks": [{"name": "web", "ipv4_address": "192.0.2.5"}, {"name": "mail"}]},
+            "live",
+            "networks: mail is new, db is no longer wanted",
+        ),
+        (
+            {"networks": [{"name": "db"}, {"name": "web", "ipv4_address": "192.0.2.5"}]},
+            "live",
+            "network_mode is web, should be db",
+        ),
+        ({"network_mode": "host"}, "recreate", "network_mode is web, should be host"),
+        ({"network_mode": "ns:/run/netns/x"}, "recreate", "network_mode is web, should be ns:/run/netns/x"),
+    ],
+)
+def test_another_connection(now: dict[str, t.Any], how: str, reason: str) -> None:
+    [found] = differences(described(WEB), described(now))
+    assert (found.how, found.describe()) == (how, reason)
+
+
+def test_connections_that_a_task_says_nothing_about_stay() -> None:
+    then = described({"network_mode": "web", "networks": [{"name": "db"}]})
+    [found] = differences(then, described({"networks": [{"name": "mail"}]}), {"networks"})
+    assert found.describe() == "networks: mail is new, db is no longer wanted"
+    assert differences(then, described({"network_mode": "web"}), {"network_mode"}) == []
+
+
 def test_a_default_that_is_written_out_is_no_difference() -> None:
     defaults = {
         "env": {},
@@ -214,6 +316,7 @@ def test_a_default_that_is_written_out_is_no_difference() -> None:
 
 def test_defaults_are_those_that_run() -> None:
     from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import (
+        attachments,
         effective,
         spec_mounts,
         spec_resources,
@@ -221,7 +324,7 @@ def test_defaults_are_those_that_run() -> None:
 
     defaults = {field.name: field.default for field in FIELDS}
     assert defaults["stop_timeout"] == effective.DEFAULT_STOP_TIMEOUT
-    assert defaults["network_mode"] == effective.DEFAULT_NETWORK_MODE
+    assert defaults["network_mode"] == attachments.DEFAULT_NETWORK_MODE
     assert defaults["pids_limit"] == spec_resources.DEFAULT_PIDS_LIMIT
     assert defaults["shm_size"] == spec_mounts.DEFAULT_SHM_SIZE
 
