@@ -112,7 +112,7 @@ STORAGE = ("volumes", "mounts", "tmpfs")
 """Three ways to write the same things, which therefore compare across them."""
 
 NETWORK = ("network_mode", "networks", "networks_cli_compatible", "mac_address")
-"""What these say together is compared (network_differences.py)."""
+"""What these say together is compared (connection_differences.py)."""
 
 
 def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
@@ -173,9 +173,9 @@ def differences(
         difference_of(row, row.value_in(then), row.value_in(now)) for row in rows if row.name not in NETWORK
     ]
     if any(row.name in NETWORK for row in rows):
-        from .network_differences import network_differences
+        from .connection_differences import connection_differences
 
-        found += network_differences(then, merged(then, now, only))
+        found += connection_differences(then, merged(then, now, only))
     return found
 
 
