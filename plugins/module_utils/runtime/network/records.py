@@ -129,6 +129,13 @@ def delete_ports(transaction: Transaction, container_id: str) -> None:
     transaction.execute("DELETE FROM ports WHERE container_id = ?", (container_id,))
 
 
+def delete_port(transaction: Transaction, port: PublishedPort) -> None:
+    transaction.execute(
+        "DELETE FROM ports WHERE host_ip = ? AND protocol = ? AND host_port = ?",
+        (port.host_ip, port.protocol, port.host_port),
+    )
+
+
 def ports_of(reader: Reader, container_id: str) -> list[PublishedPort]:
     query = (
         f"SELECT {_PORT} FROM ports WHERE container_id = ?"
