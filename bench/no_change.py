@@ -22,7 +22,7 @@ import sys
 import tempfile
 import typing as t
 
-from playbooks import ROOT, Measured, Playbooks, Task
+from stopwatch import ROOT, Measured, Playbooks, Task
 
 sys.path.insert(0, str(ROOT))
 
