@@ -13,7 +13,7 @@ import ipaddress
 import typing as t
 
 from ..errors import Conflict, InvalidInput
-from .model import IpNetwork, Network, Pool
+from .model import Endpoint, IpNetwork, Network, Pool
 from .records import addresses_in, container_name
 
 if t.TYPE_CHECKING:
@@ -180,3 +180,34 @@ def _first_free(
 
 def _range(pool: Pool) -> t.Iterator[IpAddress]:
     return iter(ipaddress.ip_network(pool.range or pool.subnet))
+
+
+def move_endpoints(network: Network, endpoints: t.Sequence[Endpoint]) -> list[Endpoint]:
+    """The same places on a network whose subnets have changed: with the addresses that they had as far as it
+    still has them, with the first free ones otherwise. Conflict if there is no room.
+    """
+    kept = [_kept(network, endpoint) for endpoint in endpoints]
+    holders = {
+        address.partition("/")[0]: endpoint.container_id
+        for endpoint, addresses in zip(endpoints, kept)
+        for address in addresses.values()
+    }
+    moved = []
+    for endpoint, addresses in zip(endpoints, kept):
+        for version in (4, 6):
+            pools = [pool for pool in network.pools if pool.version == version]
+            if pools and version not in addresses:
+                addresses[version] = _first_free(network, pools, holders, ())
+                holders[addresses[version].partition("/")[0]] = endpoint.container_id
+        moved.append(endpoint._replace(addresses=tuple(addresses[version] for version in sorted(addresses))))
+    return moved
+
+
+def _kept(network: Network, endpoint: Endpoint) -> dict[int, str]:
+    kept: dict[int, str] = {}
+    for text in endpoint.addresses:
+        address = ipaddress.ip_interface(text).ip
+        pool = network.pool_of(text)
+        if pool is not None and not unusable(pool, address):
+            kept[address.version] = f"{address}/{pool.prefix_length}"
+    return kept

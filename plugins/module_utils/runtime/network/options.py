@@ -71,3 +71,32 @@ def network_from(
 def named_subnets(network: Network) -> set[str]:
     """The subnets that were asked for by name; the others were chosen."""
     return {pool["subnet"] for pool in network.asked.get("pools", ())}
+
+
+_OF_LINKS = ("driver", "internal", "bridge", "parent", "vlan", "mode", "mtu")
+
+
+def has_other_links(before: Network, after: Network) -> bool:
+    """Is more than a record, a rule or a route needed to make one of the other?"""
+    if any(getattr(before, name) != getattr(after, name) for name in _OF_LINKS):
+        return True
+    return has_other_places(before, after)
+
+
+def has_other_places(before: Network, after: Network) -> bool:
+    """Are subnets or gateways others?"""
+    then, now = ([pool[:2] for pool in network.pools] for network in (before, after))
+    return then != now
+
+
+def driver_options(network: Network) -> dict[str, str]:
+    """Those that say something, under their shortest names."""
+    options = {
+        "bridge": "" if network.bridge == bridge_name(network.id) else network.bridge,
+        "isolate": "" if network.isolated else "false",
+        "mode": network.mode,
+        "mtu": str(network.mtu or ""),
+        "parent": network.parent,
+        "vlan": str(network.vlan or ""),
+    }
+    return {name: value for name, value in options.items() if value}

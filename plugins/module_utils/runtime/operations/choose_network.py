@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from ..errors import Conflict
+from ..errors import Conflict, InvalidInput
 from ..network.addresses import choose_pools
 from ..network.model import BRIDGE, IpNetwork, Network, Pool
 from ..network.options import NetworkOptions, named_subnets, network_from
@@ -43,7 +43,9 @@ def choose_network(
     pools = choose_pools(
         kept, ipv4=missing[4], ipv6=missing[6], taken=taken, start=_start(paths), site=_site(paths)
     )
-    return network_from(before.name, options, pools, before.id, before.created)
+    network = network_from(before.name, options, pools, before.id, before.created)
+    _check_routes(network)
+    return network
 
 
 def _chosen_before(options: NetworkOptions, before: Network) -> list[Pool]:
@@ -58,7 +60,7 @@ def _chosen_before(options: NetworkOptions, before: Network) -> list[Pool]:
 
 def _check_subnets(options: NetworkOptions, before: Network, others: t.Sequence[Network], look: Look) -> None:
     """A subnet that is named may be part of a route of the host, but must not hide one."""
-    own = {pool.network for pool in before.pools}
+    own: list[t.Any] = [pool.network for pool in before.pools]
     new: list[t.Any] = [pool.network for pool in options.pools if pool.network not in own]
     for subnet in new:
         for other in others:
@@ -72,12 +74,18 @@ def _check_subnets(options: NetworkOptions, before: Network, others: t.Sequence[
     if options.driver != BRIDGE or not new:
         return  # those of macvlan and ipvlan are the subnets of the parent's LAN
     for there in look().subnets:
+        if any(_contains(subnet, there) for subnet in own):
+            continue
         for subnet in new:
-            if there.version == subnet.version and there.subnet_of(subnet) and there not in own:
+            if _contains(subnet, there):
                 raise Conflict(
                     f"the subnet {subnet} would hide {there}, which this host reaches in another way",
                     "choose another one",
                 )
+
+
+def _contains(subnet: t.Any, other: t.Any) -> bool:
+    return bool(other.version == subnet.version and other.subnet_of(subnet))
 
 
 def _check_bridge(options: NetworkOptions, before: Network, others: t.Sequence[Network], look: Look) -> None:
@@ -93,6 +101,16 @@ def _check_bridge(options: NetworkOptions, before: Network, others: t.Sequence[N
             f"the host has an interface {options.bridge} already",
             "choose another name: a network makes its bridge itself",
         )
+
+
+def _check_routes(network: Network) -> None:
+    for route in network.routes:
+        if network.pool_of(route.gateway) is None:
+            subnets = ", ".join(pool.subnet for pool in network.pools)
+            raise InvalidInput(
+                f"routes: the gateway {route.gateway} is not on the network, which has {subnets}",
+                "choose one that is, or name the subnet with ipam_config",
+            )
 
 
 def _start(paths: Paths) -> int:

@@ -1,67 +1,66 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`network_mode`, `networks`, `networks_cli_compatible` and `mac_address` say together how a container is
-connected: what is written in another one of them has not changed.
+"""What differs between a network and the one that is wanted, and what the change needs.
 
-From one network to another a running container moves as it is; from and to the network of the host, of
-another container, or none, it takes a new one.
+Links, subnets and gateways are those of interfaces: another one needs a new bridge. The rest changes live.
 """
 
 from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import Attachments, Item, attachments_of, has_interfaces
-from ..container.config import ContainerConfig
-from .differences import LIVE, RECREATE, Difference, shown
+from ..network.model import Network, Pool, Route
+from ..network.options import driver_options, has_other_places
+from .container_fields import LIST, MAP, SET, VALUE, Field
+from .differences import LIVE, RECREATE, Difference
+from .field_differences import difference_of
+
+_LIVE_DRIVER_OPTIONS = ("isolate",)
+
+_Read = t.Callable[[Network], t.Any]
+_FIELDS: tuple[tuple[Field, _Read], ...] = (
+    (Field("driver", "", VALUE), lambda network: network.driver),
+    (Field("driver_options", "", MAP), driver_options),
+    (Field("ipam_config", "", LIST), lambda network: [pool_text(pool) for pool in network.pools]),
+    (Field("internal", "", VALUE), lambda network: network.internal),
+    (Field("dns", "", VALUE, change=LIVE), lambda network: network.dns),
+    (Field("dns_servers", "", LIST, change=LIVE), lambda network: list(network.dns_servers)),
+    (Field("routes", "", SET, change=LIVE), lambda network: [route_text(route) for route in network.routes]),
+    (Field("labels", "", MAP, change=LIVE), lambda network: dict(network.labels)),
+)
 
 
-def network_differences(then: ContainerConfig, now: ContainerConfig) -> list[Difference]:
-    """One at most."""
-    before, after = attachments_of(then), attachments_of(now)
-    if not (has_interfaces(before.mode) and has_interfaces(after.mode)):
-        return [] if before.mode == after.mode else [_of_modes(then, now, before, after)]
-    old, new = _by_name(before), _by_name(after)
-    if old != new:
-        told = [*_told(old, new)]
-        return [Difference("networks", _texts(before), _texts(after), f"networks: {', '.join(told)}", LIVE)]
-    if before.networks[0] != after.networks[0]:
-        return [Difference("network_mode", before.mode, after.mode, how=LIVE)]
-    return []
+def network_differences(before: Network, after: Network) -> list[Difference]:
+    found = []
+    for field, read in _FIELDS:
+        then, now = read(before), read(after)
+        if then != now:
+            difference = difference_of(field, then, now)
+            found.append(difference._replace(how=_how(difference, before, after)))
+    return found
 
 
-def _of_modes(
-    then: ContainerConfig, now: ContainerConfig, before: Attachments, after: Attachments
-) -> Difference:
-    """Under the name of the option that says it."""
-    by_networks = then.network_mode is None and now.network_mode is None
-    field = "networks" if by_networks else "network_mode"
-    reason = f"network_mode is {before.mode}, should be {after.mode}"
-    return Difference(field, before.mode, after.mode, reason, RECREATE)
+def _how(difference: Difference, before: Network, after: Network) -> str:
+    if difference.field == "driver_options":
+        named = {**difference.before, **difference.after}
+        return LIVE if all(name in _LIVE_DRIVER_OPTIONS for name in named) else RECREATE
+    if difference.field == "ipam_config":
+        return RECREATE if has_other_places(before, after) else LIVE
+    return difference.how
 
 
-def _by_name(attachments: Attachments) -> dict[str, Item]:
-    return {item["name"]: item for item in attachments.networks}
+def pool_text(pool: Pool) -> str:
+    """`10.0.5.0/24, gateway 10.0.5.1, from 10.0.5.128/25, without 10.0.5.130 (printer)`"""
+    parts = [pool.subnet]
+    if pool.gateway:
+        parts.append(f"gateway {pool.gateway}")
+    if pool.range:
+        parts.append(f"from {pool.range}")
+    if pool.reserved:
+        reserved = ", ".join(f"{address} ({name})" for name, address in pool.reserved.items())
+        parts.append(f"without {reserved}")
+    return ", ".join(parts)
 
 
-def _texts(attachments: Attachments) -> list[str]:
-    """As people write them: `web (ipv4_address 192.0.2.5)`."""
-    texts = []
-    for item in attachments.networks:
-        words = [f"{key} {shown(content)}" for key, content in item.items() if key != "name"]
-        texts.append(item["name"] + (f" ({', '.join(words)})" if words else ""))
-    return texts
-
-
-def _told(old: dict[str, Item], new: dict[str, Item]) -> t.Iterator[str]:
-    for name in new:
-        if name not in old:
-            yield f"{name} is new"
-    for name, item in old.items():
-        if name not in new:
-            yield f"{name} is no longer wanted"
-            continue
-        for key in sorted({*item, *new[name]}):
-            before, after = item.get(key), new[name].get(key)
-            if before != after:
-                yield f"{key} on {name} is {shown(before)}, should be {shown(after)}"
+def route_text(route: Route) -> str:
+    return f"{route.destination} via {route.gateway}" + (f" metric {route.metric}" if route.metric else "")

@@ -1,0 +1,162 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Give a network other links under containers that run: their interfaces on it go and come again, with the
+same MAC, and with the same addresses as far as the network still has them. Containers notice nothing else.
+
+    1  records of the network (`unfinished`) and of all places on it, in one transaction
+    2  old links off, new links on, firewall, names
+    3  the network is finished
+
+All with the lock `network` held. An error in 2 puts the old ones back. A crash leaves an unfinished network:
+2 and 3 are repeated by the next task (`finish_network`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ..errors import CoracleError, doing
+from ..linux.locks import lock
+from ..network.addresses import move_endpoints
+from ..network.model import IPVLAN, MACVLAN, Endpoint, Network
+from ..network.options import NetworkOptions
+from ..network.records import (
+    delete_endpoint,
+    endpoints_in,
+    endpoints_of,
+    find_network,
+    list_networks,
+    save_endpoint,
+    save_network,
+)
+from .choose_network import choose_network
+from .create_network import existing_network, look_at_host
+from .network_snapshot import network_snapshot
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..network.links import HostView
+    from ..state.database import Transaction
+
+
+class Place(t.NamedTuple):
+    """A running container's endpoint, and the path of its network namespace."""
+
+    endpoint: Endpoint
+    netns: str
+
+
+def replace_network(engine: Engine, name: str, options: NetworkOptions) -> list[str]:
+    """Warnings."""
+    with doing(f"replace network {name}"):
+        view = look_at_host()
+        with lock(engine.paths, "network"):
+            before, endpoints = _record(engine, name, options, view)
+            try:
+                return _lay_links(engine, name)
+            except BaseException:
+                with contextlib.suppress(CoracleError, OSError):  # the next task tries again
+                    _put_back(engine, before, endpoints)
+                raise
+
+
+def finish_network(engine: Engine, name: str) -> list[str]:
+    """Complete what a task that was killed has begun. Fine if there is nothing to do."""
+    with doing(f"finish the change of network {name}"), lock(engine.paths, "network"):
+        network = find_network(engine.database.read(), name)
+        return _lay_links(engine, name) if network is not None and network.unfinished else []
+
+
+def places_on(engine: Engine, name: str) -> list[Place]:
+    """Those of containers that have a network namespace now."""
+    places = [
+        Place(endpoint, os.path.join(engine.paths.netns, endpoint.container_id))
+        for endpoint in network_snapshot(engine).endpoints
+        if endpoint.network == name
+    ]
+    return [place for place in places if _is_namespace(place.netns)]
+
+
+def follow_network(engine: Engine, name: str) -> list[str]:
+    """Firewall and names as the records have it; then nothing is unfinished any more. With the lock held."""
+    from .update_firewall import update_firewall_locked
+    from .update_names import update_names_locked
+
+    warnings = [*update_firewall_locked(engine), *update_names_locked(engine)]
+    with engine.database.transaction() as transaction:
+        save_network(transaction, existing_network(transaction, name)._replace(unfinished=False))
+    return warnings
+
+
+# Records
+
+
+def _record(
+    engine: Engine, name: str, options: NetworkOptions, view: HostView
+) -> tuple[Network, list[Endpoint]]:
+    """What was there before."""
+    with engine.database.transaction() as transaction:
+        before = existing_network(transaction, name)
+        after = choose_network(transaction, engine.paths, options, before, lambda: view)
+        endpoints = endpoints_in(transaction, name)
+        _save(transaction, after, move_endpoints(after, endpoints))
+    return before, endpoints
+
+
+def _put_back(engine: Engine, before: Network, endpoints: t.Sequence[Endpoint]) -> None:
+    with engine.database.transaction() as transaction:
+        _save(transaction, before, endpoints)
+    _lay_links(engine, before.name)
+
+
+def _save(transaction: Transaction, network: Network, endpoints: t.Sequence[Endpoint]) -> None:
+    save_network(transaction, network._replace(unfinished=True))
+    for endpoint in endpoints:  # first all addresses are free: they may have changed places
+        delete_endpoint(transaction, endpoint.container_id, network.name)
+    for endpoint in endpoints:
+        save_endpoint(transaction, endpoint)
+
+
+# Links
+
+
+def _lay_links(engine: Engine, name: str) -> list[str]:
+    """Make the links those of the records, whatever there was."""
+    from ..network.bridges import sweep_links
+    from ..network.endpoints import connect, disconnect
+
+    network = _existing(engine, name)
+    places = places_on(engine, name)
+    for place in places:
+        for driver in (MACVLAN, IPVLAN):  # pairs are found from the host's side
+            disconnect(network._replace(driver=driver), place.endpoint, place.netns)
+    snapshot = network_snapshot(engine)
+    others = tuple(endpoint for endpoint in snapshot.endpoints if endpoint.network != name)
+    sweep_links(snapshot._replace(endpoints=others))
+    for place in places:
+        connect(network, place.endpoint, place.netns, engine.paths.instance)
+        _set_default_routes(engine, place)
+    return follow_network(engine, name)
+
+
+def _existing(engine: Engine, name: str) -> Network:
+    with engine.database.transaction() as transaction:
+        return existing_network(transaction, name)
+
+
+def _set_default_routes(engine: Engine, place: Place) -> None:
+    from ..network.endpoints import set_default_route
+
+    rows = engine.records.read()
+    networks = {network.name: network for network in list_networks(rows)}
+    endpoints = endpoints_of(rows, place.endpoint.container_id)
+    set_default_route([(networks[endpoint.network], endpoint) for endpoint in endpoints], place.netns)
+
+
+def _is_namespace(path: str) -> bool:
+    """An empty file in its place is what a crash, or a reboot, has left."""
+    from ..linux.mounts import is_mounted
+
+    return os.path.exists(path) and is_mounted(path)

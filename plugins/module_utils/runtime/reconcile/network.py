@@ -1,0 +1,189 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What has to be done so that a network is there, as it is described and with the containers that are to be
+on it, or is gone.
+
+A task is the whole description: what it does not name is default, and subnets that it does not name were
+chosen once and stay. Who is connected is only looked at where the task says who should be.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ..container.attachments import attachments_of, check_connectable
+from ..container.records import ContainerRecord, find_container
+from ..errors import Conflict, NotFound
+from ..network.addresses import move_endpoints
+from ..network.model import Network
+from ..network.options import NetworkOptions
+from ..network.records import container_name, endpoints_in, find_network
+from ..operations.choose_network import choose_network
+from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
+from .network_differences import network_differences
+from .network_steps import (
+    ConnectContainer,
+    CreateNetwork,
+    DisconnectContainer,
+    FinishNetwork,
+    RemoveNetwork,
+    ReplaceNetwork,
+    UpdateNetwork,
+)
+from .steps import Plan, Step
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..network.links import HostView
+    from ..network.model import Endpoint
+
+
+class NetworkRequest(t.NamedTuple):
+    """What a task asks for, in normal form. `connected` None: whoever is."""
+
+    name: str
+    state: str
+    options: NetworkOptions
+    connected: tuple[str, ...] | None = None
+    appends: bool = False
+    force: bool = False
+
+
+class PlannedNetwork(t.NamedTuple):
+    """The network before and afterwards; one that is yet to be made has neither id nor time of creation."""
+
+    plan: Plan
+    before: Network | None
+    after: Network | None
+    warnings: tuple[str, ...] = ()
+
+
+class _Members(t.NamedTuple):
+    """Containers by name: those that come and those that go."""
+
+    new: list[str]
+    gone: list[str]
+    difference: Difference | None
+
+
+def plan_network(engine: Engine, request: NetworkRequest) -> PlannedNetwork:
+    """Conflict, with the names, where containers are on a network that is to go."""
+    rows = engine.records.read()
+    before = find_network(rows, request.name)
+    if request.state == "absent":
+        return _plan_removal(engine, request, before)
+    there = before or Network(request.name, "", request.options.driver, "")
+    after = choose_network(rows, engine.paths, request.options, there, functools.cache(_look))
+    members = _plan_members(engine, request, before)
+    connections: list[Step] = [ConnectContainer(after.name, container) for container in members.new]
+    if before is None:
+        step = CreateNetwork(request.name, request.options)
+        found = [created(step.describe()), *([members.difference] if members.difference else [])]
+        return PlannedNetwork(Plan([step, *connections], found), None, after)
+    farewells: list[Step] = [DisconnectContainer(after.name, container) for container in members.gone]
+    staying = [
+        endpoint
+        for endpoint in endpoints_in(rows, before.name)
+        if container_name(rows, endpoint.container_id) not in members.gone
+    ]
+    moved = move_endpoints(after, staying)
+    change, found = _plan_change(request, before, after, moved != staying)
+    if members.difference:
+        found = [*found, members.difference]
+    plan = Plan([*farewells, *change, *connections], found)
+    return PlannedNetwork(plan, before, after, _lost_addresses(engine, staying, moved))
+
+
+def _look() -> HostView:
+    from ..network.links import host_view
+
+    return host_view()
+
+
+def _plan_removal(engine: Engine, request: NetworkRequest, before: Network | None) -> PlannedNetwork:
+    if before is None:
+        return PlannedNetwork(Plan(), None, None)
+    attached = _attached(engine, before)
+    if attached and not request.force:
+        raise Conflict(
+            f"remove network {before.name}: connected to it: {', '.join(attached)}",
+            "remove or disconnect the containers first, or set force: true",
+            containers=attached,
+        )
+    steps: list[Step] = [DisconnectContainer(before.name, container) for container in attached]
+    step = RemoveNetwork(before.name)
+    return PlannedNetwork(Plan([*steps, step], [removed(step.describe())]), before, None)
+
+
+def _plan_change(
+    request: NetworkRequest, before: Network, after: Network, moves: bool
+) -> tuple[list[Step], list[Difference]]:
+    """`moves`: a container has an address that is nobody's any more, and gets another one."""
+    found = network_differences(before, after)
+    if moves:
+        found = [_replacing(difference) for difference in found]
+    reason = describe_all(found)
+    if request.force or any(difference.how == RECREATE for difference in found):
+        return [ReplaceNetwork(before.name, request.options, reason or "force is true")], found
+    if found:
+        return [UpdateNetwork(before.name, request.options, reason)], found
+    return ([FinishNetwork(before.name)] if before.unfinished else []), found
+
+
+def _replacing(difference: Difference) -> Difference:
+    return difference._replace(how=RECREATE) if difference.field == "ipam_config" else difference
+
+
+def _lost_addresses(
+    engine: Engine, staying: t.Sequence[Endpoint], moved: t.Sequence[Endpoint]
+) -> tuple[str, ...]:
+    """Warnings for containers that have asked for an address which the network has no more."""
+    lost = []
+    for then, now in zip(staying, moved):
+        if then.addresses == now.addresses:
+            continue
+        record = find_container(engine.records, then.container_id)
+        items = attachments_of(record.config).networks if record else ()
+        asked = [item for item in items if item["name"] == then.network]
+        for version in (4, 6):
+            own = then.address(version)
+            if own != now.address(version) and own in [item.get(f"ipv{version}_address") for item in asked]:
+                name = container_name(engine.records.read(), then.container_id)
+                lost.append(
+                    f"container {name} has asked for {own}, which network {then.network} has no more:"
+                    f" it has {now.address(version) or 'none'} now"
+                )
+    return tuple(lost)
+
+
+# Who is connected
+
+
+def _attached(engine: Engine, network: Network) -> list[str]:
+    rows = engine.records.read()
+    return sorted(
+        {container_name(rows, endpoint.container_id) for endpoint in endpoints_in(rows, network.name)}
+    )
+
+
+def _plan_members(engine: Engine, request: NetworkRequest, before: Network | None) -> _Members:
+    there = _attached(engine, before) if before else []
+    if request.connected is None:
+        return _Members([], [], None)
+    wanted = list(dict.fromkeys(_connectable(engine, name).name for name in request.connected))
+    new = [name for name in wanted if name not in there]
+    gone = [] if request.appends else [name for name in there if name not in wanted]
+    if not (new or gone):
+        return _Members([], [], None)
+    now = sorted({*there, *new}.difference(gone))
+    told = [f"{name} is new" for name in new] + [f"{name} is no longer wanted" for name in gone]
+    return _Members(new, gone, Difference("connected", there, now, f"connected: {', '.join(told)}", LIVE))
+
+
+def _connectable(engine: Engine, name: str) -> ContainerRecord:
+    record = find_container(engine.records, name)
+    if record is None:
+        raise NotFound(f"connected: there is no container {name}", "create it first", container=name)
+    check_connectable(record)
+    return record
