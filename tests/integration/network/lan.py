@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import typing as t
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import namespaces, syscalls
@@ -245,6 +246,19 @@ class Lan:
         for name, (gateway, gateway6) in _GATEWAYS.items():
             values = {"address": ADDRESSES[name], "address6": ADDRESSES6[name]}
             self._ip(name, _MEMBER.format(**values, gateway=gateway, gateway6=gateway6))
+
+        self._await_switch()
+
+    def _await_switch(self) -> None:
+        """A port forwards some moments after it is up: until then what is sent is lost, and sent again after
+        a second.
+        """
+        deadline = time.monotonic() + 10
+        while (
+            self.run("router", ["ip", "-d", "link", "show", "master", "lan0"]).count("state forwarding") < 2
+        ):
+            assert time.monotonic() < deadline, "the switch does not forward"
+            time.sleep(0.001)
 
     def _ip(self, place: Place, batch: str) -> None:
         self.run(place, ["ip", "-batch", "-"], input=batch)

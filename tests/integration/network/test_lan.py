@@ -82,7 +82,8 @@ def test_threads_and_programs_follow_onto_the_host(lan: Lan, host: str) -> None:
 def test_an_engine_is_on_the_host(lan: Lan, harbour: Harbour) -> None:
     harbour.start("web", "sleep", "60")
     run = harbour.record("web").state.run
-    assert run is not None and run.conmon is not None
+    assert run is not None
+    assert run.conmon is not None
     with lan.inside("host"):
         there = os.readlink("/proc/thread-self/ns/net")
     assert run.conmon.pid in lan.processes()

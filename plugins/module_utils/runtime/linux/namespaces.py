@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import threading
+import typing as t
 
 from ..errors import Conflict
 from . import syscalls
@@ -21,6 +22,9 @@ from .mounts import bind_mount, is_mounted, unmount
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
+_NS_GET_NSTYPE = 0xB703
+
+T = t.TypeVar("T")
 
 
 def create_network_namespace(path: str) -> None:
@@ -28,23 +32,17 @@ def create_network_namespace(path: str) -> None:
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     if is_mounted(path):
         raise Conflict(f"{path} is a network namespace already")
-    errors: list[BaseException] = []
 
     def make() -> None:
-        try:
-            syscalls.unshare(syscalls.CLONE_NEWNET)
-            loopback_up()
-            bind_mount("/proc/thread-self/ns/net", path)
-        except BaseException as error:
-            errors.append(error)
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        loopback_up()
+        bind_mount("/proc/thread-self/ns/net", path)
 
-    # unshare(2) concerns the calling thread alone: a thread comes back clean and costs less than a process.
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    if errors:
+    try:
+        _in_thread(make)
+    except BaseException:
         os.unlink(path)
-        raise errors[0]
+        raise
 
 
 def remove_network_namespace(path: str) -> None:
@@ -52,6 +50,57 @@ def remove_network_namespace(path: str) -> None:
     unmount(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def in_network_namespace(path: str, function: t.Callable[[], T]) -> T:
+    """What `function` gives, called in the network namespace that `path` names. FileNotFoundError where there
+    is none.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def visit() -> T:
+        syscalls.setns(fd, syscalls.CLONE_NEWNET)
+        return function()
+
+    try:
+        return _in_thread(visit)
+    finally:
+        os.close(fd)
+
+
+def _in_thread(function: t.Callable[[], T]) -> T:
+    """unshare(2) and setns(2) concern the calling thread alone: a thread leaves the others where they are and
+    costs less than a process.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def is_network_namespace(path: str) -> bool:
+    """Is there one at `path`? Source: ioctl_ns(2)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE) == syscalls.CLONE_NEWNET
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def loopback_up() -> None:
