@@ -167,12 +167,15 @@ class PublishedPort(t.NamedTuple):
 
 class Member(t.NamedTuple):
     """A container as others on its networks see it. `name` is the one it goes by (also while it is being
-    replaced); `short_id` has 12 digits.
+    replaced); `short_id` has 12 digits. `standby`: it waits until the one whose place it will take has
+    stopped. `dns_servers` are those it asked for.
     """
 
     container_id: str
     name: str
     hostname: str = ""
+    standby: bool = False
+    dns_servers: tuple[str, ...] = ()
 
     @property
     def short_id(self) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.records import REMOVING, hidden_for, is_hidden, list_containers
+from ..container.records import REMOVING, ContainerRecord, hidden_for, is_hidden, list_containers
 from ..network.model import Member, Snapshot
 from ..network.records import list_endpoints, list_networks, list_ports
 
@@ -19,19 +19,37 @@ def network_snapshot(engine: Engine) -> Snapshot:
 
     A container whose record is damaged has nothing open and no name; the others go on.
     """
-    members: dict[str, Member] = {}
+    return network_view(engine)[0]
+
+
+def network_view(engine: Engine) -> tuple[Snapshot, dict[str, ContainerRecord]]:
+    """The same, with the records of the members by id."""
     with engine.records.snapshot() as rows:
-        for record in list_containers(engine.records, hidden=True, damaged=[]):
-            if record.state.run is not None and record.state.phase != REMOVING:
-                name = hidden_for(record.name) if is_hidden(record.name) else record.name
-                members[record.id] = Member(record.id, name, record.config.hostname or "")
+        containers = list_containers(engine.records, hidden=True, damaged=[])
         networks = list_networks(rows)
         endpoints = list_endpoints(rows)
         ports = list_ports(rows)
-    return Snapshot(
+    records = {record.id: record for record in containers if _has_run(record)}
+    snapshot = Snapshot(
         engine.paths.instance,
         tuple(networks),
-        tuple(endpoint for endpoint in endpoints if endpoint.container_id in members),
-        tuple(port for port in ports if port.container_id in members),
-        members,
+        tuple(endpoint for endpoint in endpoints if endpoint.container_id in records),
+        tuple(port for port in ports if port.container_id in records),
+        {record.id: _member(record, records) for record in records.values()},
+    )
+    return snapshot, records
+
+
+def _has_run(record: ContainerRecord) -> bool:
+    return record.state.run is not None and record.state.phase != REMOVING
+
+
+def _member(record: ContainerRecord, running: t.Mapping[str, ContainerRecord]) -> Member:
+    replaces = record.state.replaces
+    return Member(
+        record.id,
+        hidden_for(record.name) if is_hidden(record.name) else record.name,
+        record.config.hostname or "",
+        standby=replaces is not None and replaces.container_id in running,
+        dns_servers=tuple(record.config.dns_servers or ()),
     )
