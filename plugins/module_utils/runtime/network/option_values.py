@@ -79,6 +79,7 @@ def check_network_name(name: str) -> str:
 
 
 def parse_driver_options(driver: str, value: t.Mapping[str, t.Any]) -> DriverOptions:
+    """What is empty is not given."""
     given: dict[str, str] = {}
     for name, content in value.items():
         text = _text(content, f"driver_options: {name}")
@@ -93,14 +94,13 @@ def parse_driver_options(driver: str, value: t.Mapping[str, t.Any]) -> DriverOpt
             )
         if given.setdefault(known, text) != text:
             raise InvalidInput(f"driver_options: {known} is given twice, with two values", "keep one of them")
+    given = {name: text for name, text in given.items() if text}
     parent, vlan = _parent(driver, given)
     return DriverOptions(
-        bridge=_interface(given["bridge"], "bridge") if given.get("bridge") else "",
+        bridge=_interface(given["bridge"], "bridge") if "bridge" in given else "",
         isolated=_boolean(given.get("isolate", "true"), "isolate"),
         mode=_mode(driver, given.get("mode", "")),
-        mtu=_number(given["mtu"], "mtu", _SMALLEST_MTU[4], _LARGEST_MTU)
-        if given.get("mtu", "0") != "0"
-        else 0,
+        mtu=_mtu(given.get("mtu", "0")),
         parent=parent,
         vlan=vlan,
     )
@@ -133,6 +133,10 @@ def _number(text: str, name: str, lowest: int, highest: int) -> int:
     return int(text)
 
 
+def _mtu(text: str) -> int:
+    return 0 if text == "0" else _number(text, "mtu", _SMALLEST_MTU[4], _LARGEST_MTU)
+
+
 def _interface(text: str, name: str) -> str:
     if not re.fullmatch(_INTERFACE, text, re.ASCII) or text in _INTERFACES_OF_THE_KERNEL:
         raise InvalidInput(
@@ -157,13 +161,13 @@ def _parent(driver: str, given: t.Mapping[str, str]) -> tuple[str, int]:
     """`parent: eth0.50` is the same as `parent: eth0, vlan: 50`."""
     if driver == BRIDGE:
         return "", 0
-    if not given.get("parent"):
+    if "parent" not in given:
         raise InvalidInput(
             f"driver_options: the driver {driver} needs a parent",
             "name the interface of the host that leads to the network, for example parent: eth0",
         )
     parent = _interface(given["parent"], "parent")
-    vlan = _number(given.get("vlan") or "0", "vlan", 0, 4094)
+    vlan = _number(given.get("vlan", "0"), "vlan", 0, 4094)
     match = re.fullmatch(_VLAN_OF_PARENT, parent, re.ASCII)
     if match is None or int(match[2]) > 4094:
         return parent, vlan
