@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -31,6 +32,7 @@ class Controller:
         self.machine = machine
         self.work = work
         self.inventory = work / "inventory.yml"
+        self._logins = work / "cp"
         self.inventory.write_text(
             json.dumps(
                 {
@@ -58,14 +60,14 @@ class Controller:
             "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_LOCAL_TEMP": str(self.work / "local"),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.work / "cp"),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._logins),
         }
 
     def _program(self, name: str) -> str:
         return str(pathlib.Path(sys.executable).parent / name)
 
     def task(self, module: str, *options: str, check: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
-        """Run one ad-hoc task in a connection of its own and return its result; a failed one raises."""
+        """Run one ad-hoc task and return its result; a failed one raises."""
         tree = self.work / "tree"
         argv = [
             *(self._program("ansible"), "vm", "-i", str(self.inventory), "-m", module),
@@ -85,6 +87,18 @@ class Controller:
                 f"ansible -m {module} {arguments}: {json.dumps(result, indent=1)}\n{done.stderr}"
             )
         return result
+
+    def log_out(self) -> None:
+        """End the logins that ssh keeps for the next task; wait until systemd has ended their sessions."""
+        for socket in self._logins.iterdir():
+            exit_command = ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "vm"]
+            subprocess.run(exit_command, check=True, capture_output=True)
+        others = "systemctl list-units --no-legend 'session-*.scope' | grep -v session-$XDG_SESSION_ID."
+        deadline = time.monotonic() + 60
+        while self.machine.ssh(f"{others} || true"):
+            if time.monotonic() > deadline:
+                raise AssertionError("sessions do not end")
+            time.sleep(0.5)
 
     def play(self, tasks: list[dict[str, t.Any]], *options: str, **play: t.Any) -> str:
         """Run a playbook made of `tasks` and return what it printed; any failure is an error."""

@@ -29,7 +29,12 @@ NAP = {
     "command": ["sleep", "infinity"],
     "stop_signal": "SIGKILL",
 }
+VOLUMES = {
+    "scratch": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=1770"},
+    "place": {"type": "none", "device": "/srv/place", "o": "bind"},
+}
 LAYER_SUMS = "cd /var/lib/coracle/layers && find . -type f | sort | xargs md5sum"
+LOOK_AT_VOLUMES = "stat --file-system --format=%T scratch; ls scratch; cat place/file"
 
 
 def start(controller: Controller, name: str, **options: t.Any) -> dict[str, t.Any]:
@@ -41,7 +46,7 @@ def remove(controller: Controller, name: str) -> None:
 
 
 def inspect(controller: Controller, name: str) -> dict[str, t.Any]:
-    """Docker's inspect document of one container, read over a connection of its own."""
+    """Docker's inspect document of one container."""
     (container,) = controller.task("coracle.engine.container_info", name=[name])["containers"]
     return t.cast("dict[str, t.Any]", container)
 
@@ -57,6 +62,18 @@ def wait_until(what: str, condition: t.Callable[[], bool], seconds: float = 90) 
 def wait_until_running(controller: Controller, *names: str) -> None:
     for name in names:
         wait_until(f"{name} runs", lambda name=name: inspect(controller, name)["State"]["Running"])
+
+
+def start_holder(controller: Controller) -> dict[str, t.Any]:
+    """It has a file system in memory and a directory of the host, both mounted as volumes."""
+    volumes = [f"{name}:/{name}" for name in VOLUMES]
+    return start(controller, "holder", restart_policy="always", volumes=volumes)
+
+
+def inside_holder(controller: Controller, machine: Machine, command: str) -> list[str]:
+    """Lines printed by a command of the host (without single quotes) in the container's root directory."""
+    pid = inspect(controller, "holder")["State"]["Pid"]
+    return machine.ssh(f"sudo sh -ec 'cd /proc/{pid}/root; {command}'").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +117,7 @@ def test_container_outlives_the_login(controller: Controller, machine: Machine) 
     pid = started["container"]["State"]["Pid"]
     assert f"/coracle/{started['container']['Id']}" in machine.ssh(f"cat /proc/{pid}/cgroup")
 
+    controller.log_out()
     again = start(controller, "nap")
     assert again["changed"] is False
     assert again["container"]["State"]["Pid"] == pid
@@ -144,6 +162,17 @@ def test_restart_policy_without_a_daemon(controller: Controller, machine: Machin
 
 
 @pytest.mark.usefixtures("image")
+def test_volumes_are_mounted(controller: Controller, machine: Machine) -> None:
+    machine.ssh("sudo mkdir /srv/place")
+    for name, options in VOLUMES.items():
+        controller.task("coracle.engine.volume", name=name, driver_options=options)
+    start_holder(controller)
+    inside_holder(controller, machine, "echo kept > place/file; echo lost > scratch/file")
+    assert inside_holder(controller, machine, LOOK_AT_VOLUMES) == ["tmpfs", "file", "kept"]
+    assert machine.ssh("cat /srv/place/file").strip() == "kept"
+
+
+@pytest.mark.usefixtures("image")
 def test_reboot(controller: Controller, machine: Machine) -> None:
     """What shall run runs again, what the user has stopped stays stopped, the rest says how it ended."""
     policies = {"comes-back": "unless-stopped", "stays-down": "unless-stopped", "one-off": "no"}
@@ -152,11 +181,15 @@ def test_reboot(controller: Controller, machine: Machine) -> None:
     controller.task("coracle.engine.container", name="stays-down", state="stopped")
 
     machine.reboot()
-    wait_until_running(controller, "phoenix", "comes-back")
+    wait_until_running(controller, "phoenix", "comes-back", "holder")
     assert inspect(controller, "stays-down")["State"]["Status"] == "exited"
     one_off = inspect(controller, "one-off")["State"]
     assert (one_off["Status"], one_off["ExitCode"]) == ("exited", 137)  # an orderly shutdown saw it end
     assert "coracle" not in machine.ssh("systemctl --failed --no-legend")
+    ordering = machine.ssh("systemctl show --property=After coracle.service")
+    assert {"remote-fs.target", "network-online.target"} <= set(ordering.partition("=")[2].split())
+    assert inside_holder(controller, machine, LOOK_AT_VOLUMES) == ["tmpfs", "kept"]
+    assert start_holder(controller)["changed"] is False
     assert start(controller, "phoenix", restart_policy="always")["changed"] is False
     assert start(controller, "comes-back", restart_policy="unless-stopped")["changed"] is False
 
@@ -171,7 +204,8 @@ def test_power_cut_loses_nothing_that_was_reported(controller: Controller, machi
 
     start(controller, "last-word")
     machine.cut_power()
-    wait_until_running(controller, "survivor")
+    wait_until_running(controller, "survivor", "holder")
+    assert inside_holder(controller, machine, LOOK_AT_VOLUMES) == ["tmpfs", "kept"]
     assert inspect(controller, "last-word")["State"]["Status"] == "exited"
     assert machine.ssh(f"sudo sh -c '{LAYER_SUMS}'") == expected
     images = controller.task("coracle.engine.image_info")["images"]
@@ -184,8 +218,12 @@ def test_nothing_is_left(controller: Controller, machine: Machine) -> None:
         remove(controller, container["Name"].lstrip("/"))
     for image in controller.task("coracle.engine.image_info")["images"]:
         controller.task("coracle.engine.image", name=image["Id"], state="absent", force=True)
+    for volume in controller.task("coracle.engine.volume_info")["volumes"]:
+        controller.task("coracle.engine.volume", name=volume["Name"], state="absent")
     assert machine.ssh("pgrep -a conmon || true") == ""
     assert machine.ssh("grep coracle /proc/self/mountinfo || true") == ""
     assert machine.ssh("ls -d /sys/fs/cgroup/coracle/* 2>/dev/null || true") == ""
     assert machine.ssh("cd /tmp; sudo find /var/lib/coracle/layers /var/lib/coracle/blobs -type f") == ""
     assert machine.ssh("cd /tmp; sudo find /var/lib/coracle/containers -mindepth 1") == ""
+    assert machine.ssh("cd /tmp; sudo find /var/lib/coracle/volumes -mindepth 1") == ""
+    assert machine.ssh("cat /srv/place/file").strip() == "kept"

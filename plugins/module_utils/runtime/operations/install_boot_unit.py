@@ -56,14 +56,14 @@ def install_boot_unit(engine: Engine) -> None:
 
 
 def unit_text(engine: Engine) -> str:
-    """Containers come up after the network, and are stopped before it goes."""
+    """Containers come up after the network and what is mounted over it, and are stopped before these go."""
     paths = engine.paths
     agent = " ".join(f'"{_escaped(word)}"' for word in agent_command(engine))
     return f"""\
 [Unit]
 Description=Coracle containers of {_escaped(paths.root)}
 Wants=network-online.target
-After=network-online.target nss-lookup.target nftables.service firewalld.service
+After=network-online.target remote-fs.target nss-lookup.target nftables.service firewalld.service
 RequiresMountsFor={_escaped(paths.root).replace(" ", chr(92) + "x20")}
 
 [Service]
