@@ -392,6 +392,36 @@ options:
     description:
       - MAC address of the container's interface on the network of O(network_mode).
     type: str
+  published_ports:
+    description:
+      - Ports of the host that lead to ports of the container, as
+        C([[address:]host port:]container port[/protocol]). Both ports can be ranges of the same length; IPv6
+        addresses go in brackets; protocols are V(tcp), V(udp) and V(sctp).
+      - Without an address, a port is open on all addresses of the host, IPv4 and IPv6, or on
+        O(default_host_ip). With V(127.0.0.1), only programs on the host reach it.
+      - Without a host port, or with V(0), one that is free is chosen and kept until the container is removed.
+        With a range of host ports for one port, the first that is free.
+      - Ports open and close while the container runs. A port that a container or a process of the host has is
+        an error that names it, before anything is changed.
+    type: list
+    elements: str
+  publish_all_ports:
+    description:
+      - Publish every port that the image or O(exposed_ports) name, and O(published_ports) does not, on a free
+        port of the host.
+    type: bool
+  exposed_ports:
+    description:
+      - Ports that the container listens on, as C(port[-port][/protocol]). They are shown, and looked at by
+        O(publish_all_ports).
+    type: list
+    elements: str
+  default_host_ip:
+    description:
+      - The address of the host on which O(published_ports) without an address, and those of
+        O(publish_all_ports), are open.
+      - The default are all addresses.
+    type: str
   domainname:
     description:
       - Domain name of the container.

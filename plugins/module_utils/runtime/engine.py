@@ -29,6 +29,7 @@ class Engine:
         self._database: Database | None = None
         self._view: Database | None = None
         self._view_is_empty = False
+        self._warnings: list[str] = []
 
     @property
     def exists(self) -> bool:
@@ -56,6 +57,15 @@ class Engine:
             self._view_is_empty = not self.exists
             self._view = Database.open_readonly(self.paths)
         return self._view
+
+    def warn(self, *sentences: str) -> None:
+        """What a verb has to say although it succeeds; each sentence is kept once."""
+        self._warnings += [text for text in dict.fromkeys(sentences) if text not in self._warnings]
+
+    def take_warnings(self) -> list[str]:
+        """What was said since this was asked last."""
+        taken, self._warnings = self._warnings, []
+        return taken
 
     def close(self) -> None:
         for database in (self._database, self._view):

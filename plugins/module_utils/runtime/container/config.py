@@ -71,6 +71,12 @@ class ContainerConfig:
     """`[{"name", "ipv4_address", "aliases", …}]` of network_values.py in the order given."""
     networks_cli_compatible: bool | None = None
     mac_address: str | None = None
+    published_ports: list[dict[str, t.Any]] | None = None
+    """`[{"host_ip", "host_port", "container_port", "protocol", …}]` of port_values.py."""
+    publish_all_ports: bool | None = None
+    exposed_ports: list[str] | None = None
+    """`["53/udp", "80/tcp"]`"""
+    default_host_ip: str | None = None
     domainname: str | None = None
     dns_servers: list[str] | None = None
     dns_search_domains: list[str] | None = None

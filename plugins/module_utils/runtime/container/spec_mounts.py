@@ -52,12 +52,12 @@ def build_mounts(
     places: t.Mapping[str, str],
 ) -> list[dict[str, t.Any]]:
     """`modes` and `places` by target: of the directory that a tmpfs covers; where on the host a part of a
-    volume or an image is to be found.
+    volume or an image, or a generated file of another container, is to be found.
 
     Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
     mounts = _default_mounts(config)
     for target, name in GENERATED_FILES.items():
-        source = os.path.join(paths.container(container_id), name)
+        source = places.get(target) or os.path.join(paths.container(container_id), name)
         mounts[target] = _bind(target, source, ["rprivate", "nosuid", "nodev", "noexec"])
     for target, options in effective.tmpfs.items():
         _check_target("tmpfs", target, bool(config.privileged))

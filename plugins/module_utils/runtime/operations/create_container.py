@@ -1,6 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Create a container: a row in the state file, and its volumes, filled with what the image has there.
+"""Create a container: a row in the state file, with its addresses and ports, and its volumes, filled with
+what the image has there.
 
 Starting it makes the rest. A kill after the row leaves a container whose volumes its start fills.
 """
@@ -26,6 +27,7 @@ from ..oci.reference import familiar_name, is_image_id, parse_reference
 from ..volume.records import ensure_volume, find_volume, use_volume
 from .inherit_volumes import inherited_volumes
 from .locked_container import locked_container
+from .reserve_network import ensure_networks, reserve_network
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
@@ -59,15 +61,18 @@ def create_container(
         state=ContainerState(replaces=replaces),
     )
     with doing(f"create container {name}"):
+        ensure_networks(engine, config)
         images = lock(engine.paths, "content", shared=True)
         with images, engine.database.transaction() as transaction:
             _check_free(transaction, name)
             if select_image(transaction, image.id) is None:
                 raise NotFound(f"image {image_name} was removed meanwhile", "run the task again")
-            record.ancestor = _first_of_chain(transaction, replaces)
+            old = find_container_in(transaction, replaces.container_id) if replaces else None
+            record.ancestor = (old.ancestor or old.id) if old else ""
             record.inherited = inherited_volumes(transaction, config)
             record.mounted_images = _mounted_images(transaction, config)
             new = _insert(engine, transaction, record)
+            reserve_network(transaction, record, old)
         if new:
             _fill(engine, record, new)
     return record
@@ -77,11 +82,6 @@ def _check_free(transaction: Transaction, name: str) -> None:
     taken = find_container_in(transaction, name)
     if taken is not None:
         raise Conflict(f"the name is taken by container {taken.id[:12]}", "choose another name")
-
-
-def _first_of_chain(transaction: Transaction, replaces: Replaces | None) -> str:
-    old = find_container_in(transaction, replaces.container_id) if replaces else None
-    return (old.ancestor or old.id) if old else ""
 
 
 def _mounted_images(transaction: Transaction, config: ContainerConfig) -> dict[str, str]:

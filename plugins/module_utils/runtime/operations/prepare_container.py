@@ -15,6 +15,7 @@ import json
 import os
 import typing as t
 
+from ..container.attachments import joined_container
 from ..container.effective import Effective, effective_of
 from ..container.records import ContainerRecord, Run
 from ..container.status import run_directory
@@ -94,25 +95,52 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
 
 def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -> None:
     """Mount the root file system and write what the runtime is told."""
-    from ..container.host_files import write_host_files, write_plain
+    from ..container.host_files import write_plain
     from ..container.mount_places import make_bind_sources
+    from .attach_network import attach_network
     from .attach_volumes import attach_volumes
     from .mounted_root import mount_container
+    from .write_host_files import write_host_files
 
     directory = engine.paths.container(record.id)
     whole = effective_of(record)
+    namespace = attach_network(engine, record)
     root = mount_container(engine, record)
     make_bind_sources(whole.volumes)
     places = attach_volumes(engine, record, whole.volumes, root)
-    write_host_files(directory, whole.hostname, whole.network_mode)
-    spec = _spec(engine, record, whole, root, places)
+    if joined_container(whole.network_mode):
+        whole, shared = _joined(engine, record, whole)
+        places.update(shared)
+    else:
+        write_host_files(engine, record)
+    spec = _spec(engine, record, whole, root, places, namespace)
     path = os.path.join(directory, "config.json")
     write_plain(path, json.dumps(spec).encode(), 0o600)
     os.symlink(path, os.path.join(run_directory, "config.json"))
 
 
+def _joined(engine: Engine, record: ContainerRecord, whole: Effective) -> tuple[Effective, dict[str, str]]:
+    """With the network of another container come its host name and the files that tell names."""
+    from ..container.spec_mounts import GENERATED_FILES
+    from .attach_network import joined_of
+
+    joined = joined_of(engine, record)
+    hostname = effective_of(joined).hostname
+    environment = dict(whole.environment)
+    if environment["HOSTNAME"] == whole.hostname:
+        environment["HOSTNAME"] = hostname
+    directory = engine.paths.container(joined.id)
+    files = {target: os.path.join(directory, name) for target, name in GENERATED_FILES.items()}
+    return whole._replace(hostname=hostname, environment=environment), files
+
+
 def _spec(
-    engine: Engine, record: ContainerRecord, whole: Effective, root: str, places: dict[str, str]
+    engine: Engine,
+    record: ContainerRecord,
+    whole: Effective,
+    root: str,
+    places: dict[str, str],
+    namespace: str,
 ) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
@@ -139,6 +167,7 @@ def _spec(
         user,
         engine.paths,
         read_host_facts(),
+        namespace,
         tmpfs_modes=modes,
         places=places,
     )

@@ -1,13 +1,14 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
 """Give a container another name, running or not. Its id, and so everything on disk and in the kernel,
-stays.
+stays; other containers find it by the new name.
 """
 
 from __future__ import annotations
 
 import typing as t
 
+from ..container.attachments import has_interfaces, network_mode
 from ..container.records import find_container_in, save_name
 from ..errors import Conflict
 from .locked_container import acting, locked_container
@@ -27,4 +28,8 @@ def rename_container(engine: Engine, name: str, new_name: str) -> ContainerRecor
                 raise Conflict(f"the name is taken by container {other.id[:12]}", "choose another name")
             save_name(transaction, record.id, new_name)
         record.name = new_name
+        if record.state.run is not None and has_interfaces(network_mode(record.config)):
+            from .refresh_network import refresh_network
+
+            refresh_network(engine)
         return record

@@ -5,6 +5,7 @@
     create the new one   under a hidden name; its record says whom it replaces, and whether that one ran
     prepare it           mounts, program, options: what can go wrong goes wrong here
     stop the old one
+    take over            one transaction: published ports, and fixed addresses and MACs
     start the new one    it has to stay up for a moment if the old one was running
     switch               one transaction: the new one gets the name, the old one is to go
     remove the old one
@@ -36,16 +37,19 @@ from ..errors import CoracleError, NotFound, RuntimeFailure, collecting, doing
 from ..linux.locks import lock
 from ..linux.processes import wait_until_gone
 from .create_container import create_container
+from .locked_container import locked_container
 from .prepare_container import prepare_container
 from .remove_container import remove_container
 from .start_container import release_container, start_container
 from .stop_container import stop_container
+from .take_over_network import give_back_network, take_over_network
 from .wait_container import wait_container
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
     from ..content.images import ImageRecord
     from ..engine import Engine
+    from ..state.database import Transaction
 
 PROBATION = 1.0
 """Seconds that a new container has to stay up before the old one is given up."""
@@ -79,6 +83,7 @@ def replace_container(
                 if ran:
                     stop_container(engine, old.name, signal=signal, timeout=timeout)
                 if run:
+                    _take_over(engine, old, new)
                     release_container(engine, new.name)
                 if run and ran:
                     _stay_up(engine, new)
@@ -152,9 +157,32 @@ def _fate(ran: bool, errors: list[BaseException]) -> str:
 
 def _undo(engine: Engine, new: ContainerRecord) -> None:
     replaces = new.state.replaces
+    if replaces:
+        _give_back(engine, replaces.container_id, new.id)
     remove_container(engine, new.id, volumes=True)
     if replaces and replaces.was_running and find_container(engine.records, replaces.container_id):
         start_container(engine, replaces.container_id)
+
+
+def _take_over(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
+    with locked_container(engine, new.id), engine.database.transaction() as transaction:
+        _take_over_in(transaction, old.id, new.id)
+
+
+def _take_over_in(transaction: Transaction, old_id: str, new_id: str) -> None:
+    old, new = (find_container_in(transaction, each) or _gone(each[:12]) for each in (old_id, new_id))
+    if not new.state.took_over:
+        take_over_network(transaction, old, new)
+        new.state.took_over = True
+        save_state(transaction, new)
+
+
+def _give_back(engine: Engine, old_id: str, new_id: str) -> None:
+    """Also if the new container has removed itself."""
+    with engine.database.transaction() as transaction:
+        old, new = (find_container_in(transaction, each) for each in (old_id, new_id))
+        if old is not None and (new is None or new.state.took_over):
+            give_back_network(transaction, old, new)
 
 
 def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
@@ -167,8 +195,10 @@ def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
     ):
         old = find_container_in(transaction, old.id) or _gone(old.name)
         new = find_container_in(transaction, new.id) or _gone(new.name)
+        _take_over_in(transaction, old.id, new.id)
         old.state.phase = REMOVING
         new.state.replaces = None
+        new.state.took_over = False
         save_name(transaction, old.id, hidden_name(old.name))
         save_name(transaction, new.id, old.name)
         save_state(transaction, old)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import typing as t
 
+from ..container.attachments import joined_container, network_mode
 from ..container.records import REMOVING, ContainerRecord, list_containers
 from ..container.restart_policy import starts_at_boot
 from ..errors import CleanupFailed, collecting
@@ -40,7 +41,7 @@ def restore_containers(engine: Engine) -> list[str]:
     with collecting(errors):
         repair_replacements(engine)
     up = []
-    for record in list_containers(engine.database, hidden=True, damaged=errors):
+    for record in sorted(list_containers(engine.database, hidden=True, damaged=errors), key=_joins_another):
         with collecting(errors):
             if _restore(engine, record):
                 up.append(record.name)
@@ -48,6 +49,11 @@ def restore_containers(engine: Engine) -> list[str]:
     if errors:
         raise CleanupFailed("restore containers", errors)
     return up
+
+
+def _joins_another(record: ContainerRecord) -> bool:
+    """Those that share the network of another container come after it, whenever they were created."""
+    return bool(joined_container(network_mode(record.config)))
 
 
 def _restore(engine: Engine, record: ContainerRecord) -> bool:

@@ -92,11 +92,13 @@ def schedule_restart(record: ContainerRecord, restarter: ProcessIdentity, uptime
 
 
 def clear_run(engine: Engine, record: ContainerRecord) -> None:
-    """Take away everything that a run needs and the container does not: processes, groups, mounts, sockets.
+    """Take away everything that a run needs and the container does not: processes, groups, interfaces,
+    mounts, sockets.
 
     Each step is fine if there is nothing left to do; all are tried, and what failed is reported then.
     """
     from ..layers.snapshots import unmount_root
+    from .attach_network import detach_network
     from .attach_volumes import detach_volumes
 
     paths = engine.paths
@@ -109,6 +111,8 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
         _forget_in_runtime(engine, record)
     with collecting(errors):
         cgroups.remove(cgroup_of(paths, record.id))
+    with collecting(errors):
+        detach_network(engine, record)
     with collecting(errors):
         unmount_root(paths.container(record.id))
     with collecting(errors):
@@ -128,6 +132,7 @@ def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
     places = [
         paths.container_run(record.id),
         os.path.join(paths.oci_runtime, record.id),
+        os.path.join(paths.netns, record.id),
         *(os.path.join(hierarchy, group) for hierarchy in cgroups.layout().hierarchies),
     ]
     if any(map(os.path.lexists, places)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..container.attachments import has_interfaces, network_mode
 from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
 from ..container.status import started_file
@@ -61,6 +62,7 @@ def release(engine: Engine, record: ContainerRecord) -> None:
     )
     started = now()
     try:
+        _connect(engine, record)
         runtime.start(record.id)
     except BaseException as error:
         abandon_run(engine, record, error)
@@ -69,6 +71,18 @@ def release(engine: Engine, record: ContainerRecord) -> None:
     record.state.restart = None
     record.state.error = ""
     save(engine, record)
+
+
+def _connect(engine: Engine, record: ContainerRecord) -> None:
+    """What could not be done while the container to be replaced was there, and what the others see."""
+    if not has_interfaces(network_mode(record.config)):
+        return
+    from .attach_network import connect_endpoints
+    from .refresh_network import refresh_network
+
+    if record.state.replaces is not None:
+        connect_endpoints(engine, record)
+    refresh_network(engine)
 
 
 def forget_restarts(record: ContainerRecord) -> None:

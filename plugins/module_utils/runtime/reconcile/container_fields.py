@@ -92,6 +92,10 @@ FIELDS = (
     Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
     Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
     Field("mac_address", "network.parse_mac_address", change=LIVE),
+    Field("published_ports", "port.parse_published_ports", SET, default=[], change=LIVE),
+    Field("publish_all_ports", "parse_boolean", default=False, change=LIVE),
+    Field("exposed_ports", "port.parse_exposed_ports", SET, default=[], change=LIVE),
+    Field("default_host_ip", "port.parse_default_host_ip", default="", change=LIVE),
     Field("domainname", "network.parse_domainname"),
     Field("dns_servers", "network.parse_dns_servers", LIST, default=[]),
     Field("dns_search_domains", "network.parse_dns_search_domains", LIST, default=[]),
@@ -209,6 +213,8 @@ def _parser(name: str) -> Parser:
         from ..container import security_values as module
     elif family == "network":
         from ..container import network_values as module
+    elif family == "port":
+        from ..container import port_values as module
     else:
         from ..container import values as module
     parser: Parser = getattr(module, function)

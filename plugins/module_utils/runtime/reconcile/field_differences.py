@@ -69,6 +69,15 @@ def _mount(item: dict[str, t.Any]) -> str:
     return kind + _volume({**item, "options": [*item["options"], *extras]})
 
 
+def _port(item: dict[str, t.Any]) -> str:
+    """`127.0.0.1:8080:80/tcp`, with what was not said left out."""
+    first, last = item["host_port"], item["host_port_end"]
+    host_port = "" if not last else str(first) if first == last else f"{first}-{last}"
+    host_ip = f"[{item['host_ip']}]" if ":" in item["host_ip"] else item["host_ip"]
+    host = [host_ip, host_port] if host_ip else [host_port] if host_port else []
+    return ":".join([*host, f"{item['container_port']}/{item['protocol']}"])
+
+
 def _texts(field: Field, items: t.Any) -> t.Any:
     return items if items is None else [item_text(field, item) for item in items]
 
@@ -107,5 +116,6 @@ _ITEM_TEXTS: dict[str, t.Callable[[dict[str, t.Any]], str]] = {
     "mounts": _mount,
     "volumes_from": lambda item: item["container"] + (":ro" if item["read_only"] else ""),
     "ulimits": lambda item: f"{item['name']}:{item['soft']}:{item['hard']}",
+    "published_ports": _port,
     "devices": lambda item: f"{item['path_on_host']}:{item['path_in_container']}:{item['permissions']}",
 }

@@ -43,7 +43,8 @@ class Plan(t.NamedTuple):
         return [step.describe() for step in self.steps]
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:
-        """Run the steps in order and return their facts, merged (`warnings` one after the other).
+        """Run the steps in order and return their facts, merged (`warnings` one after the other, with those
+        of the engine).
 
         The first error ends it; what is done stays.
         """
@@ -52,4 +53,5 @@ class Plan(t.NamedTuple):
         for step in self.steps:
             facts.update(step.execute(engine) or {})
             warnings += facts.pop("warnings", ())
+            warnings += [text for text in engine.take_warnings() if text not in warnings]
         return {**facts, "warnings": warnings}

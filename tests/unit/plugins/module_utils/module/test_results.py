@@ -19,6 +19,13 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.d
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.steps import Plan, Step
 
 
+class Audience(list[str]):
+    """An engine, as far as these steps know it."""
+
+    def take_warnings(self) -> list[str]:
+        return [f"heard {self[-1]}"] if self[-1] == "c" else []
+
+
 @dataclasses.dataclass
 class Say(Step):
     what: str
@@ -61,11 +68,11 @@ def test_steps_differences_and_facts() -> None:
 
 
 def test_facts_of_steps_are_merged_and_their_warnings_kept() -> None:
-    said: list[str] = []
+    said = Audience()
     plan = Plan(
         [Say("a", {"status": 1, "warnings": ["one"]}), Say("b"), Say("c", {"status": 2, "warnings": ["two"]})]
     )
-    assert plan.execute(said) == {"status": 2, "warnings": ["one", "two"]}  # type: ignore[arg-type]
+    assert plan.execute(said) == {"status": 2, "warnings": ["one", "two", "heard c"]}  # type: ignore[arg-type]
     assert said == ["a", "b", "c"]
 
 
@@ -74,7 +81,7 @@ def test_the_first_error_ends_it() -> None:
         def execute(self, engine: t.Any) -> None:
             raise OSError("no")
 
-    said: list[str] = []
+    said = Audience()
     with pytest.raises(OSError, match="no"):
         Plan([Say("a"), Fail("b"), Say("c")]).execute(said)  # type: ignore[arg-type]
     assert said == ["a"]

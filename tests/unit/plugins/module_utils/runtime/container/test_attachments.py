@@ -70,6 +70,8 @@ def test_not_as_the_command_line_does_it(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ({"network_mode": "host", "networks": [WEB]}, "networks has no meaning with network_mode host"),
         ({"network_mode": "none", "mac_address": MAC}, "mac_address has no meaning"),
+        ({"network_mode": "host", "published_ports": [{}]}, "published_ports has no meaning"),
+        ({"network_mode": "host", "publish_all_ports": True}, "publish_all_ports has no meaning"),
         ({"network_mode": "container:web", "hostname": "x"}, "hostname has no meaning with .*container:web"),
         ({"network_mode": "container:web", "etc_hosts": {"a": "192.0.2.1"}}, "etc_hosts has no meaning"),
         ({"network_mode": "host", "sysctls": {"net.core.somaxconn": "1"}}, "net.core.somaxconn would change"),
@@ -97,7 +99,7 @@ def test_who_can_be_connected(mode: str, connectable: bool) -> None:
     "asked",
     [
         {"network_mode": "host", "etc_hosts": {"a": "192.0.2.1"}, "hostname": "x"},
-        {"network_mode": "host", "sysctls": {"kernel.sem": "1"}, "networks": []},
+        {"network_mode": "host", "sysctls": {"kernel.sem": "1"}, "networks": [], "exposed_ports": ["80/tcp"]},
         {"network_mode": "none", "sysctls": {"net.core.somaxconn": "1"}},
         {"mac_address": MAC, "networks": [{**WEB, "mac_address": MAC}]},
     ],

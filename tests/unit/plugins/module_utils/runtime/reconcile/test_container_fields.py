@@ -101,6 +101,10 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     ),
     "networks_cli_compatible": (False, False, True),
     "mac_address": ("02:42:AC:11:00:02", "0242.ac11.0002", "02:42:ac:11:00:03"),
+    "published_ports": (["8080:80", "[::1]:53:53/udp"], ["[0::1]:53:53/UDP", "8080:80/tcp"], ["8080:80"]),
+    "publish_all_ports": (True, True, False),
+    "exposed_ports": (["80", "53/udp"], ["53/udp", "80/tcp", "80"], ["80"]),
+    "default_host_ip": ("::1", "[::1]", "127.0.0.1"),
     "domainname": ("example.com", "example.com.", "example.org"),
     "dns_servers": (["2001:DB8::1", "192.0.2.1"], ["2001:db8::0:1", "192.0.2.1"], ["192.0.2.1"]),
     "dns_search_domains": (["Example.com"], ["example.com."], ["."]),
@@ -278,6 +282,21 @@ def test_another_connection(now: dict[str, t.Any], how: str, reason: str) -> Non
     assert (found.how, found.describe()) == (how, reason)
 
 
+@pytest.mark.parametrize(
+    ("port", "text"),
+    [
+        ("80", "80/tcp"),
+        ("0.0.0.0::53/udp", "0.0.0.0::53/udp"),
+        ("8000-8009:80", "8000-8009:80/tcp"),
+        ("[::1]:8080:80", "[::1]:8080:80/tcp"),
+        ("9-10:9-10", "9:9/tcp is new, 10:10/tcp"),
+    ],
+)
+def test_ports_are_told_as_people_write_them(port: str, text: str) -> None:
+    [found] = differences(ContainerConfig(), described({"published_ports": [port]}))
+    assert (found.how, found.describe()) == ("live", f"published_ports: {text} is new")
+
+
 def test_connections_that_a_task_says_nothing_about_stay() -> None:
     then = described({"network_mode": "web", "networks": [{"name": "db"}]})
     [found] = differences(then, described({"networks": [{"name": "mail"}]}), {"networks"})
@@ -305,7 +324,15 @@ def test_a_default_that_is_written_out_is_no_difference() -> None:
         "oom_score_adj": 0,
         "cap_drop": [],
         "privileged": False,
-        "network_mode": "none",
+        "network_mode": container_fields.DEFAULT_NETWORK_MODE,
+        "networks": [],
+        "networks_cli_compatible": True,
+        "published_ports": [],
+        "publish_all_ports": False,
+        "default_host_ip": "",
+        "domainname": "",
+        "dns_opts": [],
+        "sysctls": {},
         "runtime": "crun",
         "restart_policy": "no",
         "restart_retries": 0,

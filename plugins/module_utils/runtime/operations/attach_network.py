@@ -1,0 +1,142 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The network namespace of a container's run, and its interfaces.
+
+    <run_root>/netns/<id>    made when the run is prepared, gone when it is over; of a container that is on
+                             networks of the engine
+
+What a crash leaves: the namespace, which the next start or the end of the run finds by its place, and its
+links by the state file. A reboot takes both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ..container.attachments import attachments_of, has_interfaces, joined_container, joined_namespace
+from ..container.records import ContainerRecord, find_container
+from ..container.status import living_processes
+from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
+from ..linux.files import make_private_directory
+from ..linux.locks import lock
+from ..linux.namespaces import create_network_namespace, is_network_namespace, remove_network_namespace
+from ..network.model import Endpoint, Network
+from ..network.records import endpoints_of, find_network
+from .occupy_network import is_postponed
+from .refresh_network import refresh_network
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..paths import Paths
+    from ..state.database import Reader
+
+
+def namespace_of(paths: Paths, container_id: str) -> str:
+    return os.path.join(paths.netns, container_id)
+
+
+def attach_network(engine: Engine, record: ContainerRecord) -> str:
+    """The network namespace that the runtime is to use; empty: one that it makes, or that of the host.
+
+    The interfaces are there then, but for those that wait for what the container to be replaced has.
+    """
+    mode = attachments_of(record.config).mode
+    if joined_container(mode):
+        return _namespace_of_running(engine, joined_of(engine, record))
+    if joined_namespace(mode):
+        return _checked_namespace(joined_namespace(mode))
+    if not has_interfaces(mode):
+        return ""
+    path = namespace_of(engine.paths, record.id)
+    make_private_directory(engine.paths.netns)
+    create_network_namespace(path)
+    connect_endpoints(engine, record)
+    return path
+
+
+def connect_endpoints(engine: Engine, record: ContainerRecord) -> None:
+    """Make the interfaces that the state file says, and the routes that follow. Fine for those that are
+    there.
+
+    Read under the lock: a task may be changing a network.
+    """
+    from ..network.endpoints import connect, set_default_route
+
+    path = namespace_of(engine.paths, record.id)
+    with lock(engine.paths, "network"):
+        places = _places(engine.records.read(), record)
+        for network, endpoint in places:
+            connect(network, endpoint, path, engine.paths.instance, default_route=len(places) == 1)
+        if len(places) > 1:
+            set_default_route(places, path)
+
+
+def detach_network(engine: Engine, record: ContainerRecord) -> None:
+    """The run is over, and the record says so. Fine if there is nothing of it."""
+    path = namespace_of(engine.paths, record.id)
+    if not os.path.lexists(path):
+        return
+    errors: list[BaseException] = []
+    leaving = [Endpoint.from_json(text) for text in record.state.rewiring or ()]
+    disconnect_endpoints(engine, record, [*endpoints_of(engine.records.read(), record.id), *leaving], errors)
+    with collecting(errors):
+        remove_network_namespace(path)
+    with collecting(errors):
+        refresh_network(engine)
+    if errors:
+        raise CleanupFailed("take it off its networks", errors)
+
+
+def disconnect_endpoints(
+    engine: Engine, record: ContainerRecord, endpoints: t.Iterable[Endpoint], errors: list[BaseException]
+) -> None:
+    """All of them; what went wrong is added to `errors`. A network that is gone has taken its links along."""
+    from ..network.bridges import remove_unused_bridge
+    from ..network.endpoints import disconnect
+
+    path = namespace_of(engine.paths, record.id)
+    with contextlib.ExitStack() as stack:
+        with collecting(errors):
+            stack.enter_context(lock(engine.paths, "network"))
+        for endpoint in endpoints:
+            network = find_network(engine.records.read(), endpoint.network)
+            if network is not None:
+                with collecting(errors):
+                    disconnect(network, endpoint, path)
+                with collecting(errors):
+                    remove_unused_bridge(network, engine.paths.instance)
+
+
+def joined_of(engine: Engine, record: ContainerRecord) -> ContainerRecord:
+    """The container whose network this one shares. NotFound."""
+    name = joined_container(attachments_of(record.config).mode)
+    found = find_container(engine.records, name)
+    if found is None:
+        raise NotFound(f"network_mode: there is no container {name}", "make and start it first")
+    return found
+
+
+def _places(reader: Reader, record: ContainerRecord) -> list[tuple[Network, Endpoint]]:
+    items = {item["name"]: item for item in attachments_of(record.config).networks}
+    places = []
+    for endpoint in endpoints_of(reader, record.id):
+        network = find_network(reader, endpoint.network)
+        if network is not None and not is_postponed(items.get(network.name, {}), endpoint):
+            places.append((network, endpoint))
+    return places
+
+
+def _namespace_of_running(engine: Engine, joined: ContainerRecord) -> str:
+    init = living_processes(engine.paths, joined).init
+    if init is None:
+        raise Conflict(f"network_mode: container {joined.name} does not run", "start it first")
+    path = namespace_of(engine.paths, joined.id)
+    return path if os.path.exists(path) else f"/proc/{init.pid}/ns/net"
+
+
+def _checked_namespace(path: str) -> str:
+    if not is_network_namespace(path):
+        raise InvalidInput(f"network_mode: {path} is not a network namespace", "make it with ip netns add")
+    return path
