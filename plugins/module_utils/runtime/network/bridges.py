@@ -9,7 +9,10 @@ one go: what a crash leaves is found by name, or by tag (`sweep_links`).
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import ipaddress
+import typing as t
 
 from ..errors import Conflict, CoracleError, HostNotReady, InvalidInput
 from . import sysctls
@@ -17,6 +20,7 @@ from .links import Link, Links
 from .model import BRIDGE, Network, Snapshot, bridge_name
 
 _USUAL_MTU = 1500
+_LONGEST_NAME = 15  # bytes, of an interface
 
 
 def tag(instance: str, owner: str) -> str:
@@ -43,36 +47,40 @@ def ensure_bridge(network: Network, instance: str) -> Link:
         elif network.mtu and bridge.mtu != network.mtu:
             links.apply(links.change(name, [("IFLA_MTU", network.mtu)]))
         sysctls.settle_bridge(name, ipv6=ipv6)
+        sysctls.set_forwarding(name, not network.internal, ipv6=ipv6)
         links.apply(
             *(links.new_address(bridge.number, address) for address in _gateways(network)),
             links.change(name, up=True),
+            *([links.new_loopback_route(bridge.number)] if ipv6 else []),
         )
-        if network.internal:
-            sysctls.refuse_forwarding(name, ipv6=ipv6)
-        else:
-            ipv4 = any(pool.version == 4 for pool in network.pools)
-            sysctls.allow_forwarding(name, ipv4=ipv4, ipv6=ipv6)
         return bridge
 
 
 def ensure_parent(network: Network, instance: str) -> Link:
-    """What the links of a macvlan or ipvlan network stand on: the parent, or a VLAN link on it."""
+    """What the links of a macvlan or ipvlan network stand on: the parent, or a link for a VLAN on it. The
+    host's own `<parent>.<vlan>` is used where there is one.
+    """
     with Links() as links:
         parent = links.find(network.parent) if network.parent else links.way_out()
         if parent is None:
             raise _no_parent(network)
         if not network.vlan:
             return parent
-        name = host_link(network)
-        vlan = _own_link(links, name, name, "vlan", tag(instance, network.id))
-        if vlan is None:
-            data = [("IFLA_VLAN_ID", network.vlan)]
-            links.apply(
-                links.new(name, "vlan", data, [("IFLA_LINK", parent.number)]),
-                links.change(name, [("IFLA_IFALIAS", tag(instance, network.id))], up=True),
-            )
-            vlan = _found(links, name)
-        return vlan
+        usual_name = f"{parent.name}.{network.vlan}"
+        usual = links.find(usual_name) if len(usual_name.encode()) <= _LONGEST_NAME else None
+        if usual is not None and usual.kind == "vlan" and usual.parent == parent.number:
+            return usual
+        name, own_tag = host_link(network), tag(instance, network.id)
+        vlan = _own_link(links, name, name, "vlan", own_tag)
+        if vlan is None or vlan.parent != parent.number:
+            with _explained(network, parent):
+                links.apply(
+                    *([links.delete(vlan.number)] if vlan else []),
+                    links.new(name, "vlan", [("IFLA_VLAN_ID", network.vlan)], [("IFLA_LINK", parent.number)]),
+                    links.change(name, [("IFLA_IFALIAS", own_tag)]),
+                )
+        links.apply(links.change(name, up=True))
+        return _found(links, name)
 
 
 def remove_unused_bridge(network: Network, instance: str) -> None:
@@ -159,6 +167,20 @@ def _no_parent(network: Network) -> CoracleError:
             "bring it up, or name another parent",
         )
     return InvalidInput(f"network {network.name}: the host has no default route", "name a parent")
+
+
+@contextlib.contextmanager
+def _explained(network: Network, parent: Link) -> t.Iterator[None]:
+    """What the kernel's refusal of a new VLAN link means here."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EEXIST:
+            message = f"VLAN {network.vlan} of {parent.name} has an interface under another name already"
+            raise Conflict(message, "name that one as the parent, without a VLAN") from error
+        if error.errno == errno.EOPNOTSUPP:
+            raise HostNotReady("this kernel has no VLAN links", "load the module: modprobe 8021q") from error
+        raise
 
 
 def _found(links: Links, name: str) -> Link:

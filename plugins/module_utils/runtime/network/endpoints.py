@@ -16,6 +16,7 @@ import contextlib
 import errno
 import ipaddress
 import os
+import time
 import typing as t
 
 from ..errors import Conflict, CoracleError, HostNotReady, doing
@@ -33,6 +34,7 @@ _USUAL_MODE = {MACVLAN: "bridge", IPVLAN: "l2"}
 
 
 _ALL = {4: "0.0.0.0/0", 6: "::/0"}
+_PATIENCE, _PAUSE = 0.2, 0.001  # seconds
 _USUAL_METRIC = 1024  # linux/ipv6_route.h: IP6_RT_PRIO_USER
 
 
@@ -47,37 +49,76 @@ def connect(
     network: Network, endpoint: Endpoint, netns_path: str, instance: str, *, default_route: bool = False
 ) -> None:
     """Make the container's interface, with its addresses and routes. Fine if it is there already; what is
-    half made is made anew. A failure leaves nothing.
+    half made is made anew. A failure takes back what this call has made.
     """
-    lay = _lay_pair if network.driver == BRIDGE else _lay_on_parent
     with doing(f"connect {endpoint.interface} to network {network.name}"), contextlib.ExitStack() as undo:
         undo.callback(_quietly, remove_unused_bridge, network, instance)
-        if lay(network, endpoint, netns_path, instance):
-            undo.callback(_quietly, disconnect, network, endpoint, netns_path)
-        in_network_namespace(netns_path, lambda: _furnish(network, endpoint, default_route))
+        with Links() as outside, _links_in(netns_path) as inside:
+            stand = (ensure_bridge if network.driver == BRIDGE else ensure_parent)(network, instance)
+            laid = _is_laid(outside, inside, network, endpoint, stand, instance)
+            if not laid:
+                disconnect(network, endpoint, netns_path)
+                undo.callback(_quietly, disconnect, network, endpoint, netns_path)
+                with _opened(netns_path) as netns:
+                    if network.driver == BRIDGE:
+                        _make_pair(outside, network, endpoint, stand, netns, instance)
+                    else:
+                        _make_on_parent(outside, network, endpoint, stand, netns)
+            ipv6 = 6 in _versions(endpoint)
+            in_network_namespace(netns_path, lambda: sysctls.settle_interface(endpoint.interface, ipv6=ipv6))
+            _furnish(inside, network, endpoint, default_route)
+            if network.driver == BRIDGE and not laid:
+                _announce(outside, inside, endpoint)
         undo.pop_all()
 
 
 def disconnect(network: Network, endpoint: Endpoint, netns_path: str) -> None:
     """Remove the link. Fine if it is not there, or the namespace is gone."""
     if network.driver == BRIDGE:
-        _remove(endpoint.host_interface, "veth")
-    else:
-        try:
-            in_network_namespace(netns_path, lambda: _remove(endpoint.interface, network.driver))
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EINVAL):  # EINVAL: an empty file, a crash's
-                raise
+        with Links() as links:
+            _remove(links, endpoint.host_interface, "veth")
+        return
+    try:
+        with _links_in(netns_path) as links:
+            _remove(links, endpoint.interface, network.driver)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):  # EINVAL: an empty file, a crash's
+            raise
 
 
 def change_routes(network: Network, endpoint: Endpoint, netns_path: str) -> None:
     """Make the routes of a running container through this network those of the record."""
-    in_network_namespace(netns_path, lambda: _change_routes(network, endpoint))
+    wanted = {_key(*route) for route in _routes(network, endpoint)}
+    with _links_in(netns_path) as links:
+        number = _interface(links, endpoint).number
+        found = {
+            _key(route.destination, route.gateway, route.metric)
+            for route in links.routes()
+            if route.is_ours and route.link == number and route.destination not in _ALL.values()
+        }
+        links.apply(
+            *(links.delete_route(number, *route) for route in sorted(found - wanted)),
+            *(links.new_route(number, *route) for route in sorted(wanted - found)),
+        )
 
 
 def set_default_route(places: t.Sequence[tuple[Network, Endpoint]], netns_path: str) -> None:
     """Give a running container the default routes that follow from all its places (`default_routes`)."""
-    in_network_namespace(netns_path, lambda: _set_default_routes(places))
+    chosen = default_routes(places)
+    with _links_in(netns_path) as links:
+        wanted = {
+            (_interface(links, endpoint).number, _ALL[version], _ways_out(network, endpoint)[version])
+            for version, (network, endpoint) in chosen.items()
+        }
+        found = {
+            (route.link, route.destination, route.gateway)
+            for route in links.routes()
+            if route.is_ours and route.destination in _ALL.values()
+        }
+        links.apply(
+            *(links.new_route(*route) for route in sorted(wanted - found)),
+            *(links.delete_route(*route) for route in sorted(found - wanted)),
+        )
 
 
 def default_routes(places: t.Sequence[tuple[Network, Endpoint]]) -> dict[int, tuple[Network, Endpoint]]:
@@ -92,88 +133,107 @@ def default_routes(places: t.Sequence[tuple[Network, Endpoint]]) -> dict[int, tu
 
 def counters(netns_path: str) -> dict[str, Traffic]:
     """What went through each interface of a container."""
-
-    def count() -> dict[str, Traffic]:
-        with Links() as links:
-            return {link.name: Traffic(link.received, link.sent) for link in links.all() if link.name != "lo"}
-
-    return in_network_namespace(netns_path, count)
+    with _links_in(netns_path) as links:
+        return {link.name: Traffic(link.received, link.sent) for link in links.all() if link.name != "lo"}
 
 
 # Links
 
 
-def _lay_pair(network: Network, endpoint: Endpoint, netns_path: str, instance: str) -> bool:
-    """False: it is there already."""
-    bridge = ensure_bridge(network, instance)
-    own_tag = tag(instance, endpoint.container_id)
-    name = endpoint.host_interface
-    inside = _look_inside(endpoint, netns_path)
-    with Links() as links, _opened(netns_path) as netns:
-        ours = links.find(name)
-        if ours is not None:
-            if (ours.master, ours.alias) == (bridge.number, own_tag) and _stands_on(inside, ours, endpoint):
-                links.apply(links.change(name, up=True))
-                return False
-            links.apply(links.delete(ours.number))
-        peer = [
-            ("IFLA_IFNAME", endpoint.interface),
-            ("IFLA_ADDRESS", endpoint.mac),
-            ("IFLA_MTU", bridge.mtu),
-            ("IFLA_NET_NS_FD", netns),
-        ]
-        with _explained(endpoint, "veth"):
-            links.apply(
-                links.new(name, "veth", [("VETH_INFO_PEER", {"attrs": peer})], [("IFLA_MTU", bridge.mtu)]),
-                links.change(name, [("IFLA_IFALIAS", own_tag), ("IFLA_MASTER", bridge.number)]),
-            )
-        sysctls.settle_port(name)
-        links.apply(links.change(name, up=True))
-    return True
-
-
-def _lay_on_parent(network: Network, endpoint: Endpoint, netns_path: str, instance: str) -> bool:
-    """False: it is there already."""
-    kind = network.driver
-    parent = ensure_parent(network, instance)
-    inside = _look_inside(endpoint, netns_path)
-    if inside is not None and inside.kind == kind:
-        if _stands_on(inside, parent, endpoint):
-            return False
-        disconnect(network, endpoint, netns_path)
-    mode = _MODES[kind][network.mode or _USUAL_MODE[kind]]
-    with Links() as links, _opened(netns_path) as netns, _explained(endpoint, kind):
-        attributes: list[tuple[str, t.Any]] = [
-            ("IFLA_LINK", parent.number),
-            ("IFLA_MTU", network.mtu or parent.mtu),
-            ("IFLA_NET_NS_FD", netns),
-        ]
-        if kind == MACVLAN:  # the links of ipvlan share the MAC of their parent
-            attributes.append(("IFLA_ADDRESS", endpoint.mac))
-        links.apply(links.new(endpoint.interface, kind, [(f"IFLA_{kind.upper()}_MODE", mode)], attributes))
-    return True
-
-
-def _stands_on(inside: Link | None, outside: Link, endpoint: Endpoint) -> bool:
-    """Is the container's link the one of the record, and this the host's that it belongs to?"""
-    if inside is None or inside.parent != outside.number:
+def _is_laid(
+    outside: Links, inside: Links, network: Network, endpoint: Endpoint, stand: Link, instance: str
+) -> bool:
+    """Is the container's link the one of the record, and does it lead to the bridge or parent `stand`?"""
+    link = inside.find(endpoint.interface)
+    if link is None or (link.mac != endpoint.mac and network.driver != IPVLAN):
         return False
-    return inside.kind == IPVLAN or inside.mac == endpoint.mac
+    if network.driver != BRIDGE:
+        return link.kind == network.driver and link.parent == stand.number
+    port = outside.find(endpoint.host_interface)
+    if port is None or link.parent != port.number:
+        return False
+    return port.up and (port.master, port.alias) == (stand.number, tag(instance, endpoint.container_id))
 
 
-def _look_inside(endpoint: Endpoint, netns_path: str) -> Link | None:
-    def look() -> Link | None:
-        with Links() as links:
-            return links.find(endpoint.interface)
+def _make_pair(
+    outside: Links, network: Network, endpoint: Endpoint, bridge: Link, netns: int, instance: str
+) -> None:
+    name = endpoint.host_interface
+    peer = [
+        ("IFLA_IFNAME", endpoint.interface),
+        ("IFLA_ADDRESS", endpoint.mac),
+        ("IFLA_MTU", bridge.mtu),
+        ("IFLA_NET_NS_FD", netns),
+    ]
+    own_tag = tag(instance, endpoint.container_id)
+    with _explained(network, endpoint):
+        outside.apply(
+            outside.new(name, "veth", [("VETH_INFO_PEER", {"attrs": peer})], [("IFLA_MTU", bridge.mtu)]),
+            outside.change(name, [("IFLA_IFALIAS", own_tag), ("IFLA_MASTER", bridge.number)]),
+        )
+    sysctls.settle_port(name)
+    outside.apply(outside.reflect(name), outside.change(name, up=True))
 
-    return in_network_namespace(netns_path, look)
+
+def _make_on_parent(outside: Links, network: Network, endpoint: Endpoint, parent: Link, netns: int) -> None:
+    kind = network.driver
+    mode = _MODES[kind][network.mode or _USUAL_MODE[kind]]
+    attributes: list[tuple[str, t.Any]] = [
+        ("IFLA_LINK", parent.number),
+        ("IFLA_MTU", network.mtu or parent.mtu),
+        ("IFLA_NET_NS_FD", netns),
+    ]
+    if kind == MACVLAN:  # the links of ipvlan share the MAC of their parent
+        attributes.append(("IFLA_ADDRESS", endpoint.mac))
+    with _explained(network, endpoint):
+        outside.apply(
+            outside.new(endpoint.interface, kind, [(f"IFLA_{kind.upper()}_MODE", mode)], attributes)
+        )
 
 
-def _remove(name: str, kind: str) -> None:
-    with Links() as links:
-        found = links.find(name)
-        if found is not None and found.kind == kind:
-            links.apply(links.delete(found.number))
+def _furnish(inside: Links, network: Network, endpoint: Endpoint, default_route: bool) -> None:
+    number = _interface(inside, endpoint).number
+    inside.apply(
+        *(inside.new_address(number, address) for address in endpoint.addresses),
+        inside.change(endpoint.interface, up=True),
+    )
+    ways = _ways_out(network, endpoint) if default_route else {}
+    inside.apply(
+        *(inside.new_route(number, *route) for route in _routes(network, endpoint)),
+        *(inside.new_route(number, _ALL[version], gateway) for version, gateway in ways.items()),
+    )
+
+
+def _announce(outside: Links, inside: Links, endpoint: Endpoint) -> None:
+    """A port of a bridge forwards some moments after it is up; until then what the container sends is lost.
+    Once it does, tell the neighbours, who may know the addresses with the MAC of another: setting it makes
+    the kernel do that (`arp_notify`).
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        port = outside.find(endpoint.host_interface)
+        if port is None or port.forwards:
+            break
+        time.sleep(_PAUSE)
+    inside.apply(inside.change(endpoint.interface, [("IFLA_ADDRESS", endpoint.mac)]))
+
+
+def _remove(links: Links, name: str, kind: str) -> None:
+    found = links.find(name)
+    if found is not None and found.kind == kind:
+        links.apply(links.delete(found.number))
+
+
+def _interface(links: Links, endpoint: Endpoint) -> Link:
+    found = links.find(endpoint.interface)
+    if found is None:
+        message = f"the container has no interface {endpoint.interface} any more"
+        raise Conflict(message, "restart the container")
+    return found
+
+
+def _links_in(netns_path: str) -> Links:
+    return in_network_namespace(netns_path, Links)
 
 
 @contextlib.contextmanager
@@ -186,8 +246,9 @@ def _opened(path: str) -> t.Iterator[int]:
 
 
 @contextlib.contextmanager
-def _explained(endpoint: Endpoint, kind: str) -> t.Iterator[None]:
+def _explained(network: Network, endpoint: Endpoint) -> t.Iterator[None]:
     """What the kernel's refusal of a new link means here."""
+    kind = "veth" if network.driver == BRIDGE else network.driver
     try:
         yield
     except OSError as error:
@@ -195,11 +256,10 @@ def _explained(endpoint: Endpoint, kind: str) -> t.Iterator[None]:
             message = f"the container has an interface {endpoint.interface} already"
             raise Conflict(message, "choose another name for the interface") from error
         if error.errno == errno.EOPNOTSUPP:
-            raise HostNotReady(
-                f"this kernel has no {kind} links", f"load the module: modprobe {kind}"
-            ) from error
+            hint = f"load the module: modprobe {kind}"
+            raise HostNotReady(f"this kernel has no {kind} links", hint) from error
         if error.errno == errno.EBUSY:
-            message = "the parent is in use by a bridge or by the other of macvlan and ipvlan"
+            message = f"{network.parent} is in use by a bridge, or by the other of macvlan and ipvlan"
             raise Conflict(message, "name another parent") from error
         raise
 
@@ -210,83 +270,26 @@ def _quietly(function: t.Callable[..., None], *arguments: t.Any) -> None:
         function(*arguments)
 
 
-# Inside the container's namespace
+# What follows from the records
 
 
-def _furnish(network: Network, endpoint: Endpoint, default_route: bool) -> None:
-    versions = {ipaddress.ip_interface(address).version for address in endpoint.addresses}
-    with Links() as links:
-        link = _interface(links, endpoint)
-        sysctls.settle_interface(endpoint.interface, ipv6=6 in versions)
-        links.apply(
-            *(links.new_address(link.number, address) for address in endpoint.addresses),
-            links.change(endpoint.interface, up=True),
-        )
-        routes = [
-            links.new_route(link.number, route.destination, route.gateway, route.metric)
-            for route in _routes(network, versions)
-        ]
-        if default_route:
-            ways = _ways_out(network, endpoint)
-            routes += [links.new_route(link.number, _ALL[version], ways[version]) for version in ways]
-        links.apply(*routes)
-
-
-def _change_routes(network: Network, endpoint: Endpoint) -> None:
-    versions = {ipaddress.ip_interface(address).version for address in endpoint.addresses}
-    wanted = {_key(route.destination, route.gateway, route.metric) for route in _routes(network, versions)}
-    with Links() as links:
-        link = _interface(links, endpoint)
-        found = {
-            _key(route.destination, route.gateway, route.metric)
-            for route in links.routes()
-            if route.is_ours and route.link == link.number and route.destination not in _ALL.values()
-        }
-        links.apply(
-            *(links.delete_route(link.number, *route) for route in sorted(found - wanted)),
-            *(links.new_route(link.number, *route) for route in sorted(wanted - found)),
-        )
-
-
-def _set_default_routes(places: t.Sequence[tuple[Network, Endpoint]]) -> None:
-    chosen = default_routes(places)
-    with Links() as links:
-        found = [route for route in links.routes() if route.is_ours and route.destination in _ALL.values()]
-        for version, destination in _ALL.items():
-            wanted = None
-            if version in chosen:
-                network, endpoint = chosen[version]
-                wanted = (_interface(links, endpoint).number, _ways_out(network, endpoint)[version])
-            had = [(route.link, route.gateway) for route in found if route.destination == destination]
-            for index, gateway in had:
-                if (index, gateway) != wanted:
-                    links.apply(links.delete_route(index, destination, gateway))
-            if wanted is not None and wanted not in had:
-                links.apply(links.new_route(wanted[0], destination, wanted[1]))
-
-
-def _interface(links: Links, endpoint: Endpoint) -> Link:
-    found = links.find(endpoint.interface)
-    if found is None:
-        raise Conflict(
-            f"the container has no interface {endpoint.interface} any more", "restart the container"
-        )
-    return found
+def _versions(endpoint: Endpoint) -> list[int]:
+    return sorted({ipaddress.ip_interface(address).version for address in endpoint.addresses})
 
 
 def _ways_out(network: Network, endpoint: Endpoint) -> dict[int, str]:
     """The gateway, by IP version; empty for a route that needs none."""
     if network.internal:
         return {}
-    versions = {ipaddress.ip_interface(address).version for address in endpoint.addresses}
     if network.driver == IPVLAN and network.mode in ("l3", "l3s"):
-        return dict.fromkeys(sorted(versions), "")
-    gateways = {version: network.gateway(version) for version in sorted(versions)}
+        return dict.fromkeys(_versions(endpoint), "")
+    gateways = {version: network.gateway(version) for version in _versions(endpoint)}
     return {version: gateway for version, gateway in gateways.items() if gateway}
 
 
-def _routes(network: Network, versions: t.Collection[int]) -> list[Route]:
-    """Those of the network that a container with addresses of these IP versions can have."""
+def _routes(network: Network, endpoint: Endpoint) -> list[Route]:
+    """Those of the network that a container with these addresses can have."""
+    versions = _versions(endpoint)
     return [route for route in network.routes if ipaddress.ip_network(route.destination).version in versions]
 
 

@@ -26,8 +26,11 @@ _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _REPLACE, _EXCL, _CREATE = 0x100, 0x200, 0x400
 _UP = 0x1
+_FORWARDING = 3  # linux/if_bridge.h
 _NODAD = 0x2
-_MAIN_TABLE, _UNICAST, _STATIC = 254, 1, 4
+_MAIN_TABLE, _LOCAL_TABLE = 254, 255
+_UNICAST, _LOCAL, _STATIC = 1, 2, 4
+_LOOPBACK_METRIC = 4096  # one route for each link, all behind the kernel's own
 _UNIVERSE, _LINK_SCOPE = 0, 253
 
 _HINT = "the role coracle.engine.host installs it"
@@ -37,7 +40,7 @@ Attributes = t.Sequence[tuple[str, t.Any]]
 
 class Link(t.NamedTuple):
     """`number` is the index of the interface; `master` and `parent` are those of others, 0 for none. A parent
-    may be in another namespace.
+    may be in another namespace. `forwards`: it is a port of a bridge, and in use.
     """
 
     number: int
@@ -49,6 +52,7 @@ class Link(t.NamedTuple):
     alias: str
     master: int
     parent: int
+    forwards: bool
     received: int
     sent: int
 
@@ -158,6 +162,15 @@ class Links:
         body = self._link_body([("IFLA_IFNAME", name), *attributes], **flags)
         return Request(_SETLINK, 0, body, f"set up the link {name}")
 
+    def reflect(self, name: str) -> Request:
+        """A port of a bridge also gives back what came from it: with br_netfilter a container's way to its
+        own published port is bridged.
+        """
+        port = {"attrs": [("IFLA_BRPORT_MODE", 1)]}
+        info = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", port)]}
+        body = self._link_body([("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)])
+        return Request(_NEWLINK, 0, body, f"set up the port {name}")
+
     def rename(self, index: int, name: str) -> Request:
         return Request(
             _SETLINK, 0, self._link_body([("IFLA_IFNAME", name)], index=index), f"name a link {name}"
@@ -190,6 +203,15 @@ class Links:
         """Without a gateway: what is there is on the link itself."""
         body = self._route_body(index, destination, gateway, metric)
         return Request(_NEWROUTE, _CREATE | _REPLACE, body, _route_phrase("add", destination, gateway))
+
+    def new_loopback_route(self, index: int) -> Request:
+        """Let `::1` be local for packets that the firewall redirects through this link, as `route_localnet`
+        does for 127.0.0.0/8. One from outside is dropped before it could be routed.
+        """
+        fields = {"family": socket.AF_INET6, "dst_len": 128, "table": _LOCAL_TABLE, "type": _LOCAL}
+        attributes = [("RTA_DST", "::1"), ("RTA_OIF", index), ("RTA_PRIORITY", _LOOPBACK_METRIC + index)]
+        body = self._encoded("route", {**fields, "proto": _STATIC, "scope": _UNIVERSE}, attributes)
+        return Request(_NEWROUTE, _CREATE | _EXCL, body, "add the route to ::1", (errno.EEXIST,))
 
     def delete_route(self, index: int, destination: str, gateway: str = "", metric: int = 0) -> Request:
         body = self._route_body(index, destination, gateway, metric)
@@ -238,6 +260,7 @@ class Links:
     def _link(self, data: bytes) -> Link:
         message = self._decoded("link", data)
         info = message.get_attr("IFLA_LINKINFO")
+        port = info and info.get_attr("IFLA_INFO_SLAVE_DATA")
         statistics = message.get_attr("IFLA_STATS64") or {}
         return Link(
             message["index"],
@@ -249,6 +272,7 @@ class Links:
             message.get_attr("IFLA_IFALIAS") or "",
             message.get_attr("IFLA_MASTER") or 0,
             message.get_attr("IFLA_LINK") or 0,
+            bool(port) and port.get_attr("IFLA_BRPORT_STATE") == _FORWARDING,
             statistics.get("rx_bytes", 0),
             statistics.get("tx_bytes", 0),
         )

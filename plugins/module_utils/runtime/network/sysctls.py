@@ -1,9 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Kernel settings that networks need, below /proc/sys/net of the network namespace that the thread is in.
-
-Source: Documentation/networking/ip-sysctl.rst. Host settings are changed in one case only: forwarding is
-switched on when the first network that leads out of the host gets its bridge.
+"""Kernel settings of our own interfaces, below /proc/sys/net of the network namespace that the thread is in.
+Source: Documentation/networking/ip-sysctl.rst.
 """
 
 from __future__ import annotations
@@ -39,22 +37,12 @@ def settle_interface(name: str, *, ipv6: bool) -> None:
         _write(f"ipv6/conf/{name}/ndisc_notify", "1")
 
 
-def allow_forwarding(name: str, *, ipv4: bool, ipv6: bool) -> None:
-    """For packets from the bridge `name`, and back."""
-    if ipv4:
-        _write("ipv4/ip_forward", "1")
-        _write(f"ipv4/conf/{name}/forwarding", "1")
-    if ipv6:
-        _keep_learning_routes()
-        _write("ipv6/conf/all/forwarding", "1")
-        _write(f"ipv6/conf/{name}/forwarding", "1")
-
-
-def refuse_forwarding(name: str, *, ipv6: bool) -> None:
-    """Packets from the bridge `name` go no further than the host."""
-    _write(f"ipv4/conf/{name}/forwarding", "0")
-    if ipv6:
-        _write(f"ipv6/conf/{name}/forwarding", "0")
+def set_forwarding(name: str, allowed: bool, *, ipv6: bool) -> None:
+    """May packets from the bridge go further than the host? Whether the host forwards at all is decided with
+    the firewall (network/forwarding.py).
+    """
+    for version in ("ipv4", "ipv6") if ipv6 else ("ipv4",):
+        _write(f"{version}/conf/{name}/forwarding", "1" if allowed else "0")
 
 
 def _settle_ipv6(name: str, wanted: bool) -> None:
@@ -66,17 +54,6 @@ def _settle_ipv6(name: str, wanted: bool) -> None:
     for setting in ("accept_ra", "accept_dad", "autoconf"):
         _write(f"{place}/{setting}", "0")
     _write(f"{place}/disable_ipv6", "0" if wanted else "1")
-
-
-def _keep_learning_routes() -> None:
-    """A host that forwards ignores router advertisements where `accept_ra` is 1: interfaces that listened
-    until now go on doing so.
-    """
-    if _read("ipv6/conf/all/forwarding") != "0":
-        return
-    for name in os.listdir(os.path.join(_ROOT, "ipv6/conf")):
-        if name not in ("all", "lo") and _read(f"ipv6/conf/{name}/accept_ra") == "1":
-            _write(f"ipv6/conf/{name}/accept_ra", "2")
 
 
 def _read(name: str) -> str:
