@@ -48,25 +48,25 @@ class Place(t.NamedTuple):
     netns: str
 
 
-def replace_network(engine: Engine, name: str, options: NetworkOptions) -> list[str]:
-    """Warnings."""
+def replace_network(engine: Engine, name: str, options: NetworkOptions) -> None:
     with doing(f"replace network {name}"):
         view = look_at_host()
         with lock(engine.paths, "network"):
             before, endpoints = _record(engine, name, options, view)
             try:
-                return _lay_links(engine, name)
+                _lay_links(engine, name)
             except BaseException:
                 with contextlib.suppress(CoracleError, OSError):  # the next task tries again
                     _put_back(engine, before, endpoints)
                 raise
 
 
-def finish_network(engine: Engine, name: str) -> list[str]:
+def finish_network(engine: Engine, name: str) -> None:
     """Complete what a task that was killed has begun. Fine if there is nothing to do."""
     with doing(f"finish the change of network {name}"), lock(engine.paths, "network"):
         network = find_network(engine.database.read(), name)
-        return _lay_links(engine, name) if network is not None and network.unfinished else []
+        if network is not None and network.unfinished:
+            _lay_links(engine, name)
 
 
 def places_on(engine: Engine, name: str) -> list[Place]:
@@ -79,15 +79,14 @@ def places_on(engine: Engine, name: str) -> list[Place]:
     return [place for place in places if _is_namespace(place.netns)]
 
 
-def follow_network(engine: Engine, name: str) -> list[str]:
+def follow_network(engine: Engine, name: str) -> None:
     """Firewall and names as the records have it; then nothing is unfinished any more. With the lock held."""
     from .update_firewall import update_firewall_locked
     from .update_names import update_names_locked
 
-    warnings = [*update_firewall_locked(engine), *update_names_locked(engine)]
+    engine.warn(*update_firewall_locked(engine), *update_names_locked(engine))
     with engine.database.transaction() as transaction:
         save_network(transaction, existing_network(transaction, name)._replace(unfinished=False))
-    return warnings
 
 
 # Records
@@ -122,7 +121,7 @@ def _save(transaction: Transaction, network: Network, endpoints: t.Sequence[Endp
 # Links
 
 
-def _lay_links(engine: Engine, name: str) -> list[str]:
+def _lay_links(engine: Engine, name: str) -> None:
     """Make the links those of the records, whatever there was."""
     from ..network.bridges import sweep_links
     from ..network.endpoints import connect, disconnect
@@ -138,7 +137,7 @@ def _lay_links(engine: Engine, name: str) -> list[str]:
     for place in places:
         connect(network, place.endpoint, place.netns, engine.paths.instance)
         _set_default_routes(engine, place)
-    return follow_network(engine, name)
+    follow_network(engine, name)
 
 
 def _existing(engine: Engine, name: str) -> Network:

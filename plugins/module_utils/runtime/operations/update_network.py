@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 
-def update_network(engine: Engine, name: str, options: NetworkOptions) -> list[str]:
-    """Warnings. Conflict where it has changed meanwhile, so that more than this is needed."""
+def update_network(engine: Engine, name: str, options: NetworkOptions) -> None:
+    """Conflict where it has changed meanwhile, so that more than this is needed."""
     with doing(f"update network {name}"), lock(engine.paths, "network"):
         with engine.database.transaction() as transaction:
             before = existing_network(transaction, name)
@@ -28,14 +28,15 @@ def update_network(engine: Engine, name: str, options: NetworkOptions) -> list[s
                 raise Conflict("another task has changed it meanwhile", "run the task again")
             concerns_others = _without_labels(before) != _without_labels(after)
             save_network(transaction, after._replace(unfinished=concerns_others))
-        return _bring_in_line(engine, before, after) if concerns_others else []
+        if concerns_others:
+            _bring_in_line(engine, before, after)
 
 
 def _without_labels(network: Network) -> Network:
     return network._replace(labels={}, asked={})
 
 
-def _bring_in_line(engine: Engine, before: Network, after: Network) -> list[str]:
+def _bring_in_line(engine: Engine, before: Network, after: Network) -> None:
     """With the lock `network` held."""
     from .replace_network import follow_network, places_on
 
@@ -44,4 +45,4 @@ def _bring_in_line(engine: Engine, before: Network, after: Network) -> list[str]
 
         for place in places_on(engine, after.name):
             change_routes(after, place.endpoint, place.netns)
-    return follow_network(engine, after.name)
+    follow_network(engine, after.name)

@@ -13,8 +13,6 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
     from ..network.options import NetworkOptions
 
-Facts = t.Optional[dict[str, t.Any]]
-
 
 @dataclasses.dataclass(frozen=True)
 class CreateNetwork(Step):
@@ -39,10 +37,10 @@ class UpdateNetwork(Step):
     def describe(self) -> str:
         return f"update network {self.name}: {self.reason}"
 
-    def execute(self, engine: Engine) -> Facts:
+    def execute(self, engine: Engine) -> None:
         from ..operations.update_network import update_network
 
-        return {"warnings": update_network(engine, self.name, self.options)}
+        update_network(engine, self.name, self.options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +54,10 @@ class ReplaceNetwork(Step):
     def describe(self) -> str:
         return f"replace network {self.name}: {self.reason}"
 
-    def execute(self, engine: Engine) -> Facts:
+    def execute(self, engine: Engine) -> None:
         from ..operations.replace_network import replace_network
 
-        return {"warnings": replace_network(engine, self.name, self.options)}
+        replace_network(engine, self.name, self.options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +69,10 @@ class FinishNetwork(Step):
     def describe(self) -> str:
         return f"finish the change of network {self.name}: whoever began it did not get to the end"
 
-    def execute(self, engine: Engine) -> Facts:
+    def execute(self, engine: Engine) -> None:
         from ..operations.replace_network import finish_network
 
-        return {"warnings": finish_network(engine, self.name)}
+        finish_network(engine, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +96,10 @@ class ConnectContainer(Step):
     def describe(self) -> str:
         return f"connect container {self.container} to network {self.network}"
 
-    def execute(self, engine: Engine) -> Facts:
+    def execute(self, engine: Engine) -> None:
         from ..operations.connect_network import connect_network
 
-        return {"warnings": connect_network(engine, self.container, self.network) or []}
+        connect_network(engine, self.container, self.network)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +110,7 @@ class DisconnectContainer(Step):
     def describe(self) -> str:
         return f"disconnect container {self.container} from network {self.network}"
 
-    def execute(self, engine: Engine) -> Facts:
+    def execute(self, engine: Engine) -> None:
         from ..operations.disconnect_network import disconnect_network
 
-        return {"warnings": disconnect_network(engine, self.container, self.network) or []}
+        disconnect_network(engine, self.container, self.network)
