@@ -12,7 +12,10 @@ import subprocess
 import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import ContainerRecord
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import run_directory
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import (
+    rfc3339,
+    run_directory,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import cgroups, mounts
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.locks import lock
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.processes import (
@@ -111,8 +114,24 @@ def test_both_killed(harbour: Harbour, orphan: ContainerRecord) -> None:
     kill(processes(orphan)[1])
     status = harbour.status("web")
     assert (status.status, status.exit_code, status.error) == ("exited", 255, "conmon was killed")
+    assert status.finished_at >= status.started_at > ""
+    stop_container(harbour.engine, "web")
+    settled = harbour.record("web").state.exit
+    assert settled is not None
+    assert settled.finished_at == status.finished_at
     harbour.start("web")
     assert harbour.status("web").status == "running"
+
+
+def test_both_killed_some_time_after_the_last_word(harbour: Harbour) -> None:
+    record = harbour.start("web", "sh", "-c", "sleep 0.3; echo last; exec sleep 1000")
+    wait_until(lambda: harbour.output("web"), lambda said: said == "last\n")
+    log = os.path.join(harbour.paths.container(record.id), "ctr.log")
+    spoke = rfc3339(os.stat(log).st_mtime_ns)
+    for process in processes(record):
+        kill(process)
+    status = harbour.status("web")
+    assert status.started_at < status.finished_at == spoke
 
 
 def test_killed_before_it_was_started(harbour: Harbour) -> None:

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import restart_policy
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.locks import lock
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.handle_exit import (
     shutdown_mark,
 )
@@ -54,7 +55,7 @@ def test_restarted_until_it_stays_up(harbour: Harbour, policy: str, code: int) -
     assert state.backoff == 2 * restart_policy.FIRST_PAUSE
     assert state.exit is not None
     assert state.exit.code == code
-    assert runs(harbour, "web") == 3
+    assert wait_until(lambda: runs(harbour, "web"), lambda count: count >= 3) == 3
 
 
 def test_on_failure_gives_up(harbour: Harbour) -> None:
@@ -80,6 +81,22 @@ def wait_for_a_long_pause(harbour: Harbour, name: str) -> None:
     wait_until(
         lambda: harbour.record(name).state, lambda state: state.restart is not None and state.backoff >= 0.8
     )
+
+
+def test_restarting_from_the_first_end_on(harbour: Harbour) -> None:
+    """The exit file is there at once; the exit handler decides some hundredths of a second later."""
+    record = harbour.start(
+        "web", "sh", "-c", "sleep 0.3; exit 6", restart_policy="on-failure", restart_retries=1
+    )
+    with lock(harbour.paths, f"container-{record.id}"):
+        status = harbour.wait_for("web", "restarting", "exited")
+        assert (status.status, status.exit_code) == ("restarting", 6)
+        assert harbour.record("web").state.restart is None
+    wait_until(
+        lambda: harbour.record("web").state, lambda state: state.restart_count == 1 and not state.restart
+    )
+    with lock(harbour.paths, f"container-{record.id}"):
+        assert harbour.wait_for("web", "restarting", "exited").status == "exited"
 
 
 def test_user_stops_what_is_restarting(harbour: Harbour) -> None:

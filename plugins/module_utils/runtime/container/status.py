@@ -7,7 +7,8 @@ answer one that was true. conmon writes the exit file before it dies, so the fil
 processes were found dead.
 
     conmon   init    exit file
-    -        -       there        exited, with its code; not folded into the record yet
+    -        -       there        exited, with its code; not folded into the record yet. While conmon waits
+                                  for the exit handler and the policy wants it: restarting
     alive    alive   missing      created while the runtime's start fifo exists, then running or paused
     dead     alive   missing      running, unsupervised: the next task that writes ends it
     dead     dead    missing      exited 255: nobody saw the code
@@ -25,6 +26,7 @@ import typing as t
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, boot_id, identity, is_alive
 from .records import REMOVING, ContainerRecord, Exit, Run, find_container
+from .restart_policy import wants_restart
 
 if t.TYPE_CHECKING:
     from ..paths import Paths
@@ -32,6 +34,7 @@ if t.TYPE_CHECKING:
 
 UNKNOWN_CODE = 255
 CONMON_KILLED = "conmon was killed"
+HOST_RESTARTED = "the host was restarted"
 
 
 class Surroundings(t.Protocol):
@@ -144,6 +147,15 @@ def started_at(paths: Paths, record: ContainerRecord) -> str:
         return ""
 
 
+def last_sign_of_life(paths: Paths, record: ContainerRecord) -> str:
+    """Of a run whose end nobody saw: its last output, else its start. That is all that is certain."""
+    log = os.path.join(paths.container(record.id), "ctr.log")
+    try:
+        return max(started_at(paths, record), rfc3339(os.stat(log).st_mtime_ns))
+    except FileNotFoundError:
+        return started_at(paths, record)
+
+
 def waits_for_start(paths: Paths, record: ContainerRecord) -> bool:
     """Is the program of the current run yet to begin? Until it does, crun and runc keep `exec.fifo` in the
     container's state directory; it tells about the instant between the `started` file and the start.
@@ -174,11 +186,11 @@ def _observe(paths: Paths, record: ContainerRecord) -> Status | None:
     if state.run is None:
         return _at_rest(record)
     if state.run.boot_id != boot_id():
-        return _after_restart_of_host(record, state.run)
+        return _after_restart_of_host(paths, record, state.run)
     processes = living_processes(paths, record)
     exit_ = read_exit(paths, record)
     if exit_ is not None:
-        return _ended(exit_) if exit_.started_at else _at_rest(record)
+        return _just_ended(record, processes, exit_)
     if processes.init is not None:
         return _living(paths, record, processes)
     if processes.conmon is not None:
@@ -188,10 +200,18 @@ def _observe(paths: Paths, record: ContainerRecord) -> Status | None:
     return _unseen_end(paths, record)
 
 
-def _after_restart_of_host(record: ContainerRecord, run: Run) -> Status:
+def _just_ended(record: ContainerRecord, processes: Processes, exit_: Exit) -> Status:
+    if not exit_.started_at:
+        return _at_rest(record)
+    goes_on = processes.conmon is not None and wants_restart(record.config, record.state, exit_)
+    return _ended(exit_)._replace(status="restarting") if goes_on else _ended(exit_)
+
+
+def _after_restart_of_host(paths: Paths, record: ContainerRecord, run: Run) -> Status:
     if not run.started_at:
         return _at_rest(record)
-    return _ended(Exit(UNKNOWN_CODE, run.started_at, "", error="the host was restarted"))
+    ended = last_sign_of_life(paths, record)
+    return _ended(Exit(UNKNOWN_CODE, run.started_at, ended, error=HOST_RESTARTED))
 
 
 def _at_rest(record: ContainerRecord) -> Status:
@@ -228,7 +248,7 @@ def _unseen_end(paths: Paths, record: ContainerRecord) -> Status:
     started = started_at(paths, record)
     if not started:
         return _at_rest(record)
-    return _ended(Exit(UNKNOWN_CODE, started, "", error=CONMON_KILLED))
+    return _ended(Exit(UNKNOWN_CODE, started, last_sign_of_life(paths, record), error=CONMON_KILLED))
 
 
 def _ended(exit_: Exit, error: str = "") -> Status:

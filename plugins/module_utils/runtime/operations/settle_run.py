@@ -20,8 +20,10 @@ from ..container.records import ContainerRecord, Exit, Restart
 from ..container.restart_policy import next_pause, wants_restart
 from ..container.status import (
     CONMON_KILLED,
+    HOST_RESTARTED,
     UNKNOWN_CODE,
     cgroup_of,
+    last_sign_of_life,
     living_processes,
     processes_naming,
     read_exit,
@@ -203,7 +205,8 @@ def _ending(engine: Engine, record: ContainerRecord) -> Exit | None:
     if run is None:
         return None
     if run.boot_id != boot_id():
-        return Exit(UNKNOWN_CODE, run.started_at, now(), error="the host was restarted")
+        ended = last_sign_of_life(engine.paths, record)
+        return Exit(UNKNOWN_CODE, run.started_at, ended, error=HOST_RESTARTED)
     processes = living_processes(engine.paths, record)
     exit_ = read_exit(engine.paths, record)
     if exit_ is not None:
@@ -218,7 +221,9 @@ def _ending(engine: Engine, record: ContainerRecord) -> Exit | None:
         if exit_ is not None:
             return exit_
         signal_process(processes.conmon, signal.SIGKILL)
-    return Exit(UNKNOWN_CODE, started_at(engine.paths, record), now(), error=CONMON_KILLED)
+    alive = processes.conmon or processes.init
+    ended = now() if alive else last_sign_of_life(engine.paths, record)
+    return Exit(UNKNOWN_CODE, started_at(engine.paths, record), ended, error=CONMON_KILLED)
 
 
 def _wait_for_exit_file(engine: Engine, record: ContainerRecord, conmon: ProcessIdentity) -> Exit | None:
