@@ -24,6 +24,7 @@ from ..linux.locks import lock
 from ..linux.namespaces import create_network_namespace, is_network_namespace, remove_network_namespace
 from ..network.model import Endpoint, Network
 from ..network.records import endpoints_of, find_network
+from .network_snapshot import network_snapshot
 from .occupy_network import is_postponed
 from .refresh_network import refresh_network
 
@@ -68,9 +69,8 @@ def connect_endpoints(engine: Engine, record: ContainerRecord) -> None:
     with lock(engine.paths, "network"):
         places = _places(engine.records.read(), record)
         for network, endpoint in places:
-            connect(network, endpoint, path, engine.paths.instance, default_route=len(places) == 1)
-        if len(places) > 1:
-            set_default_route(places, path)
+            connect(network, endpoint, path, engine.paths.instance)
+        set_default_route(places, path)
 
 
 def detach_network(engine: Engine, record: ContainerRecord) -> None:
@@ -92,8 +92,10 @@ def detach_network(engine: Engine, record: ContainerRecord) -> None:
 def disconnect_endpoints(
     engine: Engine, record: ContainerRecord, endpoints: t.Iterable[Endpoint], errors: list[BaseException]
 ) -> None:
-    """All of them; what went wrong is added to `errors`. A network that is gone has taken its links along."""
-    from ..network.bridges import remove_unused_bridge
+    """All of them, and then whatever of this engine is on the host and nobody needs; what went wrong is added
+    to `errors`. A network that is gone has taken its links along.
+    """
+    from ..network.bridges import sweep_links
     from ..network.endpoints import disconnect
 
     path = namespace_of(engine.paths, record.id)
@@ -105,8 +107,8 @@ def disconnect_endpoints(
             if network is not None:
                 with collecting(errors):
                     disconnect(network, endpoint, path)
-                with collecting(errors):
-                    remove_unused_bridge(network, engine.paths.instance)
+        with collecting(errors):
+            sweep_links(network_snapshot(engine))
 
 
 def joined_of(engine: Engine, record: ContainerRecord) -> ContainerRecord:

@@ -15,6 +15,7 @@ from ..linux.trees import remove_tree
 from .handle_exit import is_shutting_down, restart_now
 from .locked_container import acting, locked_container
 from .remove_container import remove
+from .rewire_container import settle_wiring
 from .settle_run import settle_run
 
 if t.TYPE_CHECKING:
@@ -24,8 +25,9 @@ if t.TYPE_CHECKING:
 def repair_container(engine: Engine, name: str) -> ContainerRecord | None:
     """The record, at rest or running under a conmon of its own; None if there is no container (any more).
 
-    A removal that was begun is finished. A container that lost its conmon is ended (nobody would see its exit
-    code), and what its restart policy says is done at once: the time since has been pause enough.
+    A removal that was begun is finished, and so is a change of networks. A container that lost its conmon is
+    ended (nobody would see its exit code), and what its restart policy says is done at once: the time since
+    has been pause enough.
     """
     try:
         with acting(engine, "repair", name) as found:
@@ -40,6 +42,8 @@ def _repair(engine: Engine, container_id: str) -> ContainerRecord | None:
             settle_run(engine, record, identity(os.getpid()))
             if _is_ours_to_restart(engine, record):
                 restart_now(engine, record)
+            elif record.state.run is not None and record.state.rewiring is not None:
+                settle_wiring(engine, record)
             return record
         trashed = remove(engine, record)
     for tree in trashed:

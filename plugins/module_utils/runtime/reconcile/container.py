@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..container.attachments import joined_container
+from ..container.attachments import attachments_of, joined_container
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config
 from ..container.records import (
@@ -142,6 +142,12 @@ class Sight:
         from ..operations.inherit_volumes import inherited_volumes
 
         return inherited_volumes(self.engine.records.read(), asked)
+
+    def networks(self, record: ContainerRecord) -> list[str]:
+        """Those that the container is on."""
+        from ..network.records import endpoints_of
+
+        return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
 
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""
@@ -270,6 +276,8 @@ class _Sketch:
         elif self.now.status.unsupervised:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
+        elif self.now.status.alive and self.now.record.state.rewiring is not None:
+            self._repair("a change of its networks was interrupted", self.now)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -335,6 +343,7 @@ class _Sketch:
             *differences(record.config, self.asked),
             *self._moved_sources(record),
         ]
+        found += self._lost_networks(record, self.asked, found)
         self.differences += found
         if self.request.recreate or any(difference.how == RECREATE for difference in found):
             self._replace(self.now, image, describe_all(found) or "recreate is true")
@@ -388,12 +397,26 @@ class _Sketch:
             found.append(Difference("volumes_from", before_now[0], before_now[1], reason))
         return found
 
+    def _lost_networks(
+        self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
+    ) -> list[Difference]:
+        """Networks that the container has asked for, and that something else has disconnected it from."""
+        names = [item["name"] for item in attachments_of(asked).networks]
+        if not names or any(difference.field in NETWORK for difference in found):
+            return []
+        there = self.sight.networks(record)
+        lost = [name for name in names if name not in there]
+        reason = f"networks: it is not connected to {', '.join(lost)}"
+        return [Difference("networks", there, names, reason, LIVE)] if lost else []
+
     def change_in_place(self) -> None:
         """Without an image: only what is given counts, and nothing is replaced for it."""
         if self.now is None:
             raise NotFound(f"container {self.name} does not exist", "give image to have it created")
         record, given = self.now.record, self.request.given.difference(("stop_timeout",))
         found = differences(record.config, self.asked, given)
+        if given.intersection(NETWORK):
+            found += self._lost_networks(record, merged(record.config, self.asked, given), found)
         costly = [difference for difference in found if difference.how == RECREATE]
         if costly or "platform" in given:
             what = describe_all(costly) or "platform is given"

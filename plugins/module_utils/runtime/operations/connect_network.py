@@ -1,0 +1,34 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Connect a container to a network, running or not, whatever its options say."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.attachments import Item, attachments_of, check_connectable
+from ..container.records import ContainerRecord
+from .locked_container import acting, locked_container
+from .occupy_network import endpoint_on, occupy_network
+from .rewire_container import rewire_container
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+
+def connect_network(engine: Engine, name: str, network: str) -> ContainerRecord:
+    """Fine if it is connected. Where its own options name the network, it is connected as they say. Conflict
+    for a container that is on no network of the engine.
+    """
+    phrase = acting(engine, "connect", name, f" to network {network}")
+    with phrase as found, locked_container(engine, found.id) as record:
+        check_connectable(record)
+        if endpoint_on(engine.database.read(), record.id, network) is None:
+            item = _item(record, network)
+            rewire_container(engine, record, lambda rows: occupy_network(rows, record, item))
+        return record
+
+
+def _item(record: ContainerRecord, network: str) -> Item:
+    asked = (item for item in attachments_of(record.config).networks if item["name"] == network)
+    return next(asked, {"name": network})
