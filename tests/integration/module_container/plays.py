@@ -111,6 +111,12 @@ class Target:
     def volume_info(self, check: bool = False, **options: t.Any) -> Task:
         return self._task("coracle.engine.volume_info", check, False, options)
 
+    def network(self, check: bool = False, diff: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.network", check, diff, {"name": "backend", **options})
+
+    def network_info(self, check: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.network_info", check, False, options)
+
     def one(self, **options: t.Any) -> Result:
         """The result of one container task that succeeds."""
         [result] = self.run(self.container(**options))

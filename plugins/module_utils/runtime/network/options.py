@@ -46,7 +46,10 @@ class NetworkOptions(t.NamedTuple):
 def network_from(
     name: str, options: NetworkOptions, pools: tuple[Pool, ...], network_id: str, created: str
 ) -> Network:
-    bridge = (options.bridge or bridge_name(network_id)) if options.driver == BRIDGE else ""
+    """`network_id` is empty for one that is yet to be made."""
+    bridge = options.bridge
+    if options.driver == BRIDGE and network_id:
+        bridge = bridge or bridge_name(network_id)
     return Network(
         name=name,
         id=network_id,
