@@ -16,6 +16,7 @@ def refresh_network(engine: Engine) -> None:
     """Cheap if nothing has changed. Takes the lock `network`; what the user should know becomes a warning of
     the engine.
     """
+    from .update_firewall import update_firewall
     from .update_names import update_names
 
-    engine.warn(*update_names(engine))
+    engine.warn(*update_firewall(engine), *update_names(engine))

@@ -1,0 +1,83 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Make the firewall table, and forwarding, what the state asks for."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..linux.locks import lock
+from ..network import forwarding, nftables
+from ..network.firewall import HostFacts, bridge_of, port_mark, render, targets, used_bridges
+from .network_snapshot import network_snapshot
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+    from ..network.model import Snapshot
+
+
+def update_firewall(engine: Engine) -> list[str]:
+    """Callable by anybody at any time; costs one look when nothing has changed. Warnings: what on this host
+    stands in the way of published ports.
+    """
+    with lock(engine.paths, "network"):
+        return update_firewall_locked(engine)
+
+
+def update_firewall_locked(engine: Engine) -> list[str]:
+    """The same for those who hold the lock `network`.
+
+    Nothing is forwarded before the table is there; connections that it would lead elsewhere are forgotten
+    after it is.
+    """
+    snapshot = network_snapshot(engine)
+    versions = _forwarded(snapshot)
+    forwarding.remember_interfaces(_record(engine), versions, _own_links(snapshot))
+    ruleset = render(snapshot, _host_facts(engine, snapshot))
+    leads = targets(snapshot)
+    ports_changed = False
+    if ruleset is None:
+        forwarding.switch_off(_record(engine))
+        ports_changed = nftables.remove(snapshot.instance)
+    elif not nftables.is_applied(ruleset):
+        ports_changed = not nftables.has_chain(snapshot.instance, port_mark(leads))
+        nftables.apply(ruleset)
+    forwarding.switch_on(versions)
+    if ports_changed:
+        from ..network.conntrack import forget_stale
+
+        forget_stale(leads, snapshot.networks)
+    return []
+
+
+def firewall_is_stale(engine: Engine) -> bool:
+    """Is there anything for `update_firewall` to do? Changes nothing, takes no lock, starts no program."""
+    snapshot = network_snapshot(engine)
+    ruleset = render(snapshot, _host_facts(engine, snapshot))
+    if ruleset is None:
+        return os.path.exists(_record(engine)) or nftables.is_there(snapshot.instance)
+    return not nftables.is_applied(ruleset) or not all(map(forwarding.is_on, _forwarded(snapshot)))
+
+
+def _record(engine: Engine) -> str:
+    return os.path.join(engine.paths.run_root, "forwarding")
+
+
+def _forwarded(snapshot: Snapshot) -> set[int]:
+    """The IP versions in which somebody has a way out of the host."""
+    networks = [network for network in used_bridges(snapshot) if not network.internal]
+    return {pool.version for network in networks for pool in network.pools}
+
+
+def _own_links(snapshot: Snapshot) -> set[str]:
+    return {bridge_of(network) for network in snapshot.networks}
+
+
+def _host_facts(engine: Engine, snapshot: Snapshot) -> HostFacts:
+    closed = forwarding.recorded(_record(engine))
+    if closed and not used_bridges(snapshot):
+        now = set(forwarding.foreign_interfaces(_own_links(snapshot)))
+        if all(now.issubset(names) for names in closed.values()):
+            closed = {}
+    return HostFacts(closed, forwarding.loopback6_works())
