@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.tests.integration.container.conftest import harbour
+from ansible_collections.coracle.engine.tests.integration.network.cells import Cells
 from ansible_collections.coracle.engine.tests.integration.network.lan import Lan
 
 __all__ = ["harbour"]
@@ -42,6 +43,14 @@ def host(lan: Lan) -> t.Iterator[str]:
 def engine_roots(host: str, engine_roots: Paths) -> Paths:
     """The roots of an engine on the host of the LAN."""
     return engine_roots
+
+
+@pytest.fixture
+def cells(host: str, tmp_path: pathlib.Path) -> t.Iterator[Cells]:
+    """Namespaces to connect to the host of the LAN."""
+    cells = Cells(tmp_path)
+    yield cells
+    cells.close()
 
 
 def _own_network() -> list[str]:
