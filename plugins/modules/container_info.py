@@ -92,10 +92,10 @@ import typing as t
 
 from ..module_utils.module.argspec import ArgumentSpec
 from ..module_utils.module.entry import run_module
-from ..module_utils.runtime.container.inspect import inspect
 from ..module_utils.runtime.container.records import find_container, list_containers
 from ..module_utils.runtime.container.status import observe
 from ..module_utils.runtime.engine import Engine
+from ..module_utils.runtime.operations.inspect_container import inspect_container
 
 SPEC = ArgumentSpec({"name": {"type": "list", "elements": "str"}})
 
@@ -108,7 +108,7 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
         found = {name: find_container(engine.records, name) for name in names}
         records = [record for record in found.values() if record]
         missing = [name for name, record in found.items() if record is None]
-    containers = [inspect(engine.paths, record, observe(engine, record)) for record in records]
+    containers = [inspect_container(engine, record, observe(engine, record)) for record in records]
     return {
         "changed": False,
         "exists": not missing,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..runtime.container.inspect import inspect
 from ..runtime.container.records import find_container
 from ..runtime.container.status import observe
 from ..runtime.engine import Engine
+from ..runtime.operations.inspect_container import inspect_container
 from ..runtime.reconcile.container import Outlook, Planned
 from .results import result_of
 
@@ -33,9 +33,9 @@ def container_result(
 def _as_seen(engine: Engine, expected: Outlook, predicted: bool) -> dict[str, t.Any] | None:
     """What was planned is what is there, if nothing was to be done; else look again."""
     if predicted:
-        return inspect(engine.paths, expected.record, expected.status)
+        return inspect_container(engine, expected.record, expected.status)
     record = find_container(engine.records, expected.record.id or expected.record.name)
-    return inspect(engine.paths, record, observe(engine, record)) if record else None
+    return inspect_container(engine, record, observe(engine, record)) if record else None
 
 
 def _summary(outlook: Outlook | None) -> dict[str, t.Any]:

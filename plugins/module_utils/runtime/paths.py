@@ -81,6 +81,9 @@ class Paths(t.NamedTuple):
         """Network namespaces of containers: `<container id>`."""
         return os.path.join(self.run_root, "netns")
 
+    def network_namespace(self, container_id: str) -> str:
+        return os.path.join(self.netns, container_id)
+
     @property
     def dns(self) -> str:
         """What the DNS server of this engine is told."""

@@ -89,3 +89,19 @@ def joined_container(mode: str) -> str:
 def joined_namespace(mode: str) -> str:
     """The path of the network namespace that was asked for; empty: none."""
     return mode[len(NAMESPACE) :] if mode.startswith(NAMESPACE) else ""
+
+
+def fixed_addresses(item: Item) -> list[str]:
+    """Those that an item of `networks` asks for."""
+    return [item[key] for key in ("ipv4_address", "ipv6_address") if key in item]
+
+
+def is_postponed(
+    item: Item, addresses: t.Iterable[str], mac: str, pool_of: t.Callable[[str], object]
+) -> bool:
+    """Is there something fixed that the interface with these addresses does not have (yet)? `pool_of` tells
+    whether the network has a subnet for an address: one that it has not (any more), nobody waits for.
+    """
+    own = [address.partition("/")[0] for address in addresses]
+    lacking = [address for address in fixed_addresses(item) if address not in own and pool_of(address)]
+    return bool(lacking) or item.get("mac_address", mac) != mac

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A container in the shape of `docker inspect`, so that the filters and templates people have keep working.
 
-A pure function of record, status and paths. Source of the shape: Docker Engine API 1.47, `GET
+A pure function of record, status and paths; `NetworkSettings` are added by operations/inspect_container.py.
+Source of the shape: Docker Engine API 1.47, `GET
 /containers/{id}/json`. Keys that describe what this engine does not have are left out, except where
 templates commonly reach into them.
 """
@@ -15,6 +16,7 @@ import typing as t
 from ..errors import CoracleError
 from ..oci.reference import familiar_name
 from ..paths import Paths
+from .attachments import network_mode
 from .config import ContainerConfig
 from .effective import Effective, effective_of
 from .records import ContainerRecord
@@ -60,10 +62,6 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
         },
         "Mounts": _mounts(paths, whole, record.config),
         "Config": _config(record, whole),
-        "NetworkSettings": {
-            "Ports": {},
-            "Networks": {whole.network_mode if whole else record.config.network_mode or "none": {}},
-        },
     }
 
 
@@ -112,12 +110,12 @@ def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any
     config, image = record.config, record.image
     return {
         "Hostname": whole.hostname if whole else config.hostname or "",
-        "Domainname": "",
+        "Domainname": config.domainname or "",
         "User": whole.user if whole else config.user or "",
         "AttachStdin": False,
         "AttachStdout": False,
         "AttachStderr": False,
-        "ExposedPorts": {port: {} for port in image.exposed_ports},
+        "ExposedPorts": {port: {} for port in _exposed(record)},
         "Tty": bool(config.tty),
         "OpenStdin": bool(config.interactive),
         "StdinOnce": False,
@@ -132,6 +130,23 @@ def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any
         "StopTimeout": whole.stop_timeout if whole else config.stop_timeout,
         "Healthcheck": image.healthcheck,
     }
+
+
+def _exposed(record: ContainerRecord) -> list[str]:
+    config = record.config
+    published = [f"{port['container_port']}/{port['protocol']}" for port in config.published_ports or ()]
+    return sorted({*record.image.exposed_ports, *(config.exposed_ports or ()), *published})
+
+
+def _bindings(config: ContainerConfig) -> dict[str, t.Any]:
+    """Ports of the host that were asked for, by port of the container."""
+    bindings: dict[str, t.Any] = {}
+    for port in config.published_ports or ():
+        first, last = port["host_port"], port["host_port_end"]
+        host_port = "" if not last else str(first) if first == last else f"{first}-{last}"
+        binding = {"HostIp": port["host_ip"] or config.default_host_ip or "", "HostPort": host_port}
+        bindings.setdefault(f"{port['container_port']}/{port['protocol']}", []).append(binding)
+    return bindings
 
 
 def _environment(record: ContainerRecord, whole: Effective | None) -> dict[str, str]:
@@ -150,8 +165,14 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
     return {
         **_asked_storage(config),
         "LogConfig": {"Type": "k8s-file", "Config": {}},
-        "NetworkMode": whole.network_mode if whole else config.network_mode or "none",
-        "PortBindings": {},
+        "NetworkMode": network_mode(config),
+        "PortBindings": _bindings(config),
+        "PublishAllPorts": bool(config.publish_all_ports),
+        "Dns": config.dns_servers or [],
+        "DnsOptions": config.dns_opts or [],
+        "DnsSearch": config.dns_search_domains or [],
+        "ExtraHosts": [f"{name}:{address}" for name, address in (config.etc_hosts or {}).items()],
+        "Sysctls": config.sysctls or {},
         "RestartPolicy": {
             "Name": config.restart_policy or "no",
             "MaximumRetryCount": config.restart_retries or 0,

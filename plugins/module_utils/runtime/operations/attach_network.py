@@ -15,7 +15,13 @@ import contextlib
 import os
 import typing as t
 
-from ..container.attachments import attachments_of, has_interfaces, joined_container, joined_namespace
+from ..container.attachments import (
+    attachments_of,
+    has_interfaces,
+    is_postponed,
+    joined_container,
+    joined_namespace,
+)
 from ..container.records import ContainerRecord, find_container
 from ..container.status import living_processes
 from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
@@ -25,17 +31,11 @@ from ..linux.namespaces import create_network_namespace, is_network_namespace, r
 from ..network.model import Endpoint, Network
 from ..network.records import endpoints_of, find_network
 from .network_snapshot import network_snapshot
-from .occupy_network import is_postponed
 from .refresh_network import refresh_network
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
-    from ..paths import Paths
     from ..state.database import Reader
-
-
-def namespace_of(paths: Paths, container_id: str) -> str:
-    return os.path.join(paths.netns, container_id)
 
 
 def attach_network(engine: Engine, record: ContainerRecord) -> str:
@@ -50,7 +50,7 @@ def attach_network(engine: Engine, record: ContainerRecord) -> str:
         return _checked_namespace(joined_namespace(mode))
     if not has_interfaces(mode):
         return ""
-    path = namespace_of(engine.paths, record.id)
+    path = engine.paths.network_namespace(record.id)
     make_private_directory(engine.paths.netns)
     create_network_namespace(path)
     connect_endpoints(engine, record)
@@ -63,19 +63,24 @@ def connect_endpoints(engine: Engine, record: ContainerRecord) -> None:
 
     Read under the lock: a task may be changing a network.
     """
+    with lock(engine.paths, "network"):
+        connect_endpoints_locked(engine, record)
+
+
+def connect_endpoints_locked(engine: Engine, record: ContainerRecord) -> None:
+    """The same for who holds the lock `network`."""
     from ..network.endpoints import connect, set_default_route
 
-    path = namespace_of(engine.paths, record.id)
-    with lock(engine.paths, "network"):
-        places = _places(engine.records.read(), record)
-        for network, endpoint in places:
-            connect(network, endpoint, path, engine.paths.instance)
-        set_default_route(places, path)
+    path = engine.paths.network_namespace(record.id)
+    places = _places(engine.records.read(), record)
+    for network, endpoint in places:
+        connect(network, endpoint, path, engine.paths.instance)
+    set_default_route(places, path)
 
 
 def detach_network(engine: Engine, record: ContainerRecord) -> None:
     """The run is over, and the record says so. Fine if there is nothing of it."""
-    path = namespace_of(engine.paths, record.id)
+    path = engine.paths.network_namespace(record.id)
     if not os.path.lexists(path):
         return
     errors: list[BaseException] = []
@@ -98,7 +103,7 @@ def disconnect_endpoints(
     from ..network.bridges import sweep_links
     from ..network.endpoints import disconnect
 
-    path = namespace_of(engine.paths, record.id)
+    path = engine.paths.network_namespace(record.id)
     with contextlib.ExitStack() as stack:
         with collecting(errors):
             stack.enter_context(lock(engine.paths, "network"))
@@ -125,7 +130,9 @@ def _places(reader: Reader, record: ContainerRecord) -> list[tuple[Network, Endp
     places = []
     for endpoint in endpoints_of(reader, record.id):
         network = find_network(reader, endpoint.network)
-        if network is not None and not is_postponed(items.get(network.name, {}), endpoint):
+        if network is not None and not is_postponed(
+            items.get(network.name, {}), endpoint.addresses, endpoint.mac, network.pool_of
+        ):
             places.append((network, endpoint))
     return places
 
@@ -134,7 +141,7 @@ def _namespace_of_running(engine: Engine, joined: ContainerRecord) -> str:
     init = living_processes(engine.paths, joined).init
     if init is None:
         raise Conflict(f"network_mode: container {joined.name} does not run", "start it first")
-    path = namespace_of(engine.paths, joined.id)
+    path = engine.paths.network_namespace(joined.id)
     return path if os.path.exists(path) else f"/proc/{init.pid}/ns/net"
 
 

@@ -13,7 +13,7 @@ import ipaddress
 import os
 import typing as t
 
-from ..container.attachments import Item, attachments_of
+from ..container.attachments import Item, attachments_of, fixed_addresses
 from ..container.network_values import INTERFACE_NAME
 from ..errors import Conflict, InvalidInput, NotFound
 from ..network.addresses import reserve
@@ -45,11 +45,12 @@ def occupy_network(
         raise NotFound(f"there is no network {item['name']}", "make it with the module network")
     had = endpoint_on(transaction, record.id, network.name)
     interface = _interface(transaction, record, item, had)
-    if had is not None and interface == had.interface and not is_postponed(item, had):
+    if had is not None and interface == had.interface and not lacks_something(item, had):
         endpoint = had
     else:
         addresses = _addresses(transaction, network, record.id, item, had, yields)
-        mac = _mac(transaction, network, record.id, item, yields) or mac_of(addresses)
+        mac = _mac(transaction, network, record.id, item, yields)
+        mac = mac if mac or network.driver == IPVLAN else mac_of(addresses)
         endpoint = Endpoint(record.id, network.name, os.urandom(32).hex(), interface, addresses, mac)
     endpoint = endpoint._replace(
         aliases=tuple(item.get("aliases", ())),
@@ -66,16 +67,12 @@ def endpoint_on(reader: Reader, container_id: str, network: str) -> Endpoint | N
     return next(found, None)
 
 
-def is_postponed(item: Item, endpoint: Endpoint) -> bool:
-    """Is there something fixed that the interface does not have (yet)?"""
-    own = [address.partition("/")[0] for address in endpoint.addresses]
+def lacks_something(item: Item, had: Endpoint) -> bool:
+    """What is fixed that the interface has not?"""
+    own = [address.partition("/")[0] for address in had.addresses]
     return any(address not in own for address in fixed_addresses(item)) or (
-        item.get("mac_address", endpoint.mac) != endpoint.mac
+        item.get("mac_address", had.mac) != had.mac
     )
-
-
-def fixed_addresses(item: Item) -> list[str]:
-    return [item[key] for key in ("ipv4_address", "ipv6_address") if key in item]
 
 
 def mac_of(addresses: t.Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from ..network.records import (
     ports_of,
     save_endpoint,
 )
-from .attach_network import connect_endpoints, disconnect_endpoints, namespace_of
+from .attach_network import connect_endpoints, disconnect_endpoints
 from .locked_container import save
 from .refresh_network import refresh_network
 
@@ -56,7 +56,7 @@ def rewire_container(
         record.config = config or record.config
         after = _wiring(transaction, record)
         save_config(transaction, record)
-        changes = before[1:] != after[1:] and os.path.exists(namespace_of(engine.paths, record.id))
+        changes = before[1:] != after[1:] and os.path.exists(engine.paths.network_namespace(record.id))
         if changes:
             _note(transaction, record, before, after)
     if not changes:

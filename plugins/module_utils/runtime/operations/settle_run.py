@@ -134,7 +134,7 @@ def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
     places = [
         paths.container_run(record.id),
         os.path.join(paths.oci_runtime, record.id),
-        os.path.join(paths.netns, record.id),
+        paths.network_namespace(record.id),
         *(os.path.join(hierarchy, group) for hierarchy in cgroups.layout().hierarchies),
     ]
     if any(map(os.path.lexists, places)):

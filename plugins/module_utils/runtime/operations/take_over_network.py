@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import Item, attachments_of
+from ..container.attachments import Item, attachments_of, fixed_addresses
 from ..container.port_values import wanted_ports
 from ..network.model import Endpoint
 from ..network.ports import reserve_ports, take_over_ports
 from ..network.records import endpoints_of, save_endpoint
-from .occupy_network import endpoint_on, fixed_addresses, is_postponed, mac_of, occupy_network
+from .occupy_network import endpoint_on, lacks_something, mac_of, occupy_network
 
 if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
@@ -25,10 +25,10 @@ _ADDRESSES, _MAC = "lent addresses", "lent mac"
 
 
 def take_over_network(transaction: Transaction, old: ContainerRecord, new: ContainerRecord) -> None:
-    """Its interfaces that waited for something (`is_postponed`) do not any more."""
+    """Its interfaces that waited for something (occupy_network.py) do not any more."""
     for item in attachments_of(new.config).networks:
         mine, theirs = (endpoint_on(transaction, record.id, item["name"]) for record in (new, old))
-        if mine is not None and is_postponed(item, mine):
+        if mine is not None and lacks_something(item, mine):
             if theirs is not None:
                 _lend(transaction, theirs, item)
             occupy_network(transaction, new, item)

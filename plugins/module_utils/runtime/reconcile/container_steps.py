@@ -255,9 +255,9 @@ class RunContainer(Step):
         return f"run container {self.name} and wait until it ends"
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:
-        from ..container.inspect import inspect
         from ..container.logs import read_output
         from ..container.status import observe
+        from ..operations.inspect_container import inspect_container
         from ..operations.wait_container import wait_container
 
         if not self.running:
@@ -265,7 +265,7 @@ class RunContainer(Step):
         code = wait_container(engine, self.name)
         record = container_called(engine, self.name)
         output = read_output(engine.paths, record, OUTPUT_LIMIT)
-        facts = inspect(engine.paths, record, observe(engine, record))
+        facts = inspect_container(engine, record, observe(engine, record))
         return {"status": code, "output": output, "container": {**facts, "Output": output}}
 
 

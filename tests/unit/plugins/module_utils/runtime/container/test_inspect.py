@@ -117,6 +117,37 @@ def test_limits_and_host_side() -> None:
     assert host["Tmpfs"] == {"/run": "size=1048576"}
 
 
+def test_network_options() -> None:
+    facts = inspected(
+        network_mode="web",
+        published_ports=["127.0.0.1:8080:80", "53/udp", "9000-9009:90"],
+        exposed_ports=["443"],
+        default_host_ip="::1",
+        publish_all_ports=True,
+        domainname="example.com",
+        dns_servers=["192.0.2.1"],
+        dns_search_domains=["example.com"],
+        dns_opts=["ndots:2"],
+        etc_hosts={"db": "192.0.2.9"},
+        sysctls={"net.core.somaxconn": 1024},
+    )
+    host = facts["HostConfig"]
+    assert host["PortBindings"] == {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}],
+        "53/udp": [{"HostIp": "::1", "HostPort": ""}],
+        "90/tcp": [{"HostIp": "::1", "HostPort": "9000-9009"}],
+    }
+    assert (host["NetworkMode"], host["PublishAllPorts"]) == ("web", True)
+    assert (host["Dns"], host["DnsSearch"], host["DnsOptions"]) == (
+        ["192.0.2.1"],
+        ["example.com"],
+        ["ndots:2"],
+    )
+    assert (host["ExtraHosts"], host["Sysctls"]) == (["db:192.0.2.9"], {"net.core.somaxconn": "1024"})
+    assert facts["Config"]["Domainname"] == "example.com"
+    assert sorted(facts["Config"]["ExposedPorts"]) == ["443/tcp", "53/udp", "80/tcp", "90/tcp"]
+
+
 def test_mounts() -> None:
     mounts = {
         mount["Destination"]: mount
