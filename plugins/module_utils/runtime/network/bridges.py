@@ -46,6 +46,7 @@ def ensure_bridge(network: Network, instance: str) -> Link:
             bridge = _make_bridge(links, network, name, instance)
         elif network.mtu and bridge.mtu != network.mtu:
             links.apply(links.change(name, [("IFLA_MTU", network.mtu)]))
+            bridge = _found(links, name)
         sysctls.settle_bridge(name, ipv6=ipv6)
         sysctls.set_forwarding(name, not network.internal, ipv6=ipv6)
         links.apply(
