@@ -182,32 +182,47 @@ def _range(pool: Pool) -> t.Iterator[IpAddress]:
     return iter(ipaddress.ip_network(pool.range or pool.subnet))
 
 
-def move_endpoints(network: Network, endpoints: t.Sequence[Endpoint]) -> list[Endpoint]:
-    """The same places on a network whose subnets have changed: with the addresses that they had as far as it
-    still has them, with the first free ones otherwise. Conflict if there is no room.
+def move_endpoints(
+    network: Network, endpoints: t.Sequence[Endpoint], asked: t.Mapping[str, t.Collection[str]]
+) -> list[Endpoint]:
+    """The same places on a network whose subnets have changed. Each has, as far as the network still has
+    them, the addresses that its container asked for (`asked`, by id) and those that it had; else the first
+    free ones. Conflict if there is no room.
     """
-    kept = [_kept(network, endpoint) for endpoint in endpoints]
-    holders = {
-        address.partition("/")[0]: endpoint.container_id
-        for endpoint, addresses in zip(endpoints, kept)
-        for address in addresses.values()
-    }
-    moved = []
-    for endpoint, addresses in zip(endpoints, kept):
-        for version in (4, 6):
-            pools = [pool for pool in network.pools if pool.version == version]
-            if pools and version not in addresses:
-                addresses[version] = _first_free(network, pools, holders, ())
-                holders[addresses[version].partition("/")[0]] = endpoint.container_id
-        moved.append(endpoint._replace(addresses=tuple(addresses[version] for version in sorted(addresses))))
-    return moved
+    chosen: list[dict[int, str]] = [{} for _endpoint in endpoints]
+    holders: dict[str, str] = {}
+
+    def give(index: int, addresses: t.Iterable[str]) -> None:
+        for address in addresses:
+            version = ipaddress.ip_interface(address).version
+            if version not in chosen[index] and address.partition("/")[0] not in holders:
+                chosen[index][version] = address
+                holders[address.partition("/")[0]] = endpoints[index].container_id
+
+    wishes = [asked.get(endpoint.container_id, ()) for endpoint in endpoints]
+    own = [[address.partition("/")[0] for address in endpoint.addresses] for endpoint in endpoints]
+    for index, wish in enumerate(wishes):
+        give(index, _possible(network, [address for address in own[index] if address in wish]))
+    for index, wish in enumerate(wishes):
+        give(index, _possible(network, wish))
+    for index, addresses in enumerate(own):
+        give(index, _possible(network, addresses))
+    for version in (4, 6):
+        pools = [pool for pool in network.pools if pool.version == version]
+        for index in range(len(endpoints)):
+            if pools and version not in chosen[index]:
+                give(index, [_first_free(network, pools, holders, ())])
+    return [
+        endpoint._replace(addresses=tuple(addresses[version] for version in sorted(addresses)))
+        for endpoint, addresses in zip(endpoints, chosen)
+    ]
 
 
-def _kept(network: Network, endpoint: Endpoint) -> dict[int, str]:
-    kept: dict[int, str] = {}
-    for text in endpoint.addresses:
-        address = ipaddress.ip_interface(text).ip
-        pool = network.pool_of(text)
-        if pool is not None and not unusable(pool, address):
-            kept[address.version] = f"{address}/{pool.prefix_length}"
-    return kept
+def _possible(network: Network, addresses: t.Iterable[str]) -> list[str]:
+    """With prefix length; those that a container can have there."""
+    possible = []
+    for address in addresses:
+        pool = network.pool_of(address)
+        if pool is not None and not unusable(pool, ipaddress.ip_address(address)):
+            possible.append(f"{address}/{pool.prefix_length}")
+    return possible

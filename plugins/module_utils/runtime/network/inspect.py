@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .model import Endpoint, Network, Pool
+from .model import IPVLAN, Endpoint, Network, Pool
 from .options import driver_options
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -37,7 +37,7 @@ def inspect_network(
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
         "Containers": {
-            endpoint.container_id: _container(endpoint, names[endpoint.container_id])
+            endpoint.container_id: _container(network, endpoint, names[endpoint.container_id])
             for endpoint in sorted(endpoints, key=lambda endpoint: names[endpoint.container_id])
         },
         "Options": driver_options(network),
@@ -62,11 +62,12 @@ def _pool(pool: Pool) -> dict[str, t.Any]:
     return document
 
 
-def _container(endpoint: Endpoint, name: str) -> dict[str, str]:
+def _container(network: Network, endpoint: Endpoint, name: str) -> dict[str, str]:
+    """Interfaces of ipvlan have no MAC of their own."""
     return {
         "Name": name,
         "EndpointID": endpoint.id,
-        "MacAddress": endpoint.mac,
+        "MacAddress": endpoint.mac if network.driver != IPVLAN else "",
         "IPv4Address": _with_prefix(endpoint, 4),
         "IPv6Address": _with_prefix(endpoint, 6),
     }

@@ -19,7 +19,6 @@ import typing as t
 
 from ..errors import CoracleError, doing
 from ..linux.locks import lock
-from ..network.addresses import move_endpoints
 from ..network.model import IPVLAN, MACVLAN, Endpoint, Network
 from ..network.options import NetworkOptions
 from ..network.records import (
@@ -33,6 +32,7 @@ from ..network.records import (
 )
 from .choose_network import choose_network
 from .create_network import existing_network, look_at_host
+from .move_endpoints import move_endpoints
 from .network_snapshot import network_snapshot
 
 if t.TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _record(
         before = existing_network(transaction, name)
         after = choose_network(transaction, engine.paths, options, before, lambda: view)
         endpoints = endpoints_in(transaction, name)
-        _save(transaction, after, move_endpoints(after, endpoints))
+        _save(transaction, after, move_endpoints(transaction, after, endpoints))
     return before, endpoints
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..container.attachments import attachments_of, check_connectable
+from ..container.attachments import check_connectable
 from ..container.records import ContainerRecord, find_container
 from ..errors import Conflict, NotFound
-from ..network.addresses import move_endpoints
 from ..network.model import Network
 from ..network.options import NetworkOptions
 from ..network.records import container_name, endpoints_in, find_network
 from ..operations.choose_network import choose_network
+from ..operations.move_endpoints import asked_addresses, move_endpoints
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
 from .network_differences import network_differences
 from .network_steps import (
@@ -87,7 +87,7 @@ def plan_network(engine: Engine, request: NetworkRequest) -> PlannedNetwork:
         for endpoint in endpoints_in(rows, before.name)
         if container_name(rows, endpoint.container_id) not in members.gone
     ]
-    moved = move_endpoints(after, staying)
+    moved = move_endpoints(rows, after, staying)
     change, found = _plan_change(request, before, after, moved != staying)
     if members.difference:
         found = [*found, members.difference]
@@ -139,20 +139,18 @@ def _lost_addresses(
     engine: Engine, staying: t.Sequence[Endpoint], moved: t.Sequence[Endpoint]
 ) -> tuple[str, ...]:
     """Warnings for containers that have asked for an address which the network has no more."""
+    rows = engine.records.read()
     lost = []
     for then, now in zip(staying, moved):
         if then.addresses == now.addresses:
             continue
-        record = find_container(engine.records, then.container_id)
-        items = attachments_of(record.config).networks if record else ()
-        asked = [item for item in items if item["name"] == then.network]
+        asked = asked_addresses(rows, then)
         for version in (4, 6):
             own = then.address(version)
-            if own != now.address(version) and own in [item.get(f"ipv{version}_address") for item in asked]:
-                name = container_name(engine.records.read(), then.container_id)
+            if own in asked and own != now.address(version):
                 lost.append(
-                    f"container {name} has asked for {own}, which network {then.network} has no more:"
-                    f" it has {now.address(version) or 'none'} now"
+                    f"container {container_name(rows, then.container_id)} has asked for {own}, which network"
+                    f" {then.network} has no more: it has {now.address(version) or 'none'} now"
                 )
     return tuple(lost)
 

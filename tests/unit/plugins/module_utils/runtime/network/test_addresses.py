@@ -16,6 +16,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network import records
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.addresses import (
     choose_pools,
+    move_endpoints,
     reserve,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.model import (
@@ -205,3 +206,68 @@ def test_a_taken_address_names_its_holder(database: Database) -> None:
         transaction.execute("UPDATE containers SET name = '.web.5f3c' WHERE name = 'a'")
     with pytest.raises(Conflict, match=r"belongs to container web "):
         connect(database, net, "b", ipv4="192.0.2.5")
+
+
+# Other subnets under the same places
+
+
+def place(name: str, *addresses: str) -> Endpoint:
+    return Endpoint(name, "lan", name * 64, "eth0", addresses, "02:00:00:00:00:01")
+
+
+def moved(net: Network, *places: Endpoint, **asked: list[str]) -> list[tuple[str, ...]]:
+    return [endpoint.addresses for endpoint in move_endpoints(net, places, asked)]
+
+
+LAN = network(Pool("192.0.2.0/24", "192.0.2.1"), Pool("fd00::/64", "fd00::1"))
+
+
+def test_addresses_stay_where_they_can() -> None:
+    places = (place("a", "192.0.2.7/25", "fd00::7/64"), place("b", "192.0.2.2/25"), place("c", "10.0.0.2/8"))
+    assert moved(LAN, *places) == [
+        ("192.0.2.7/24", "fd00::7/64"),
+        ("192.0.2.2/24", "fd00::2/64"),
+        ("192.0.2.3/24", "fd00::3/64"),
+    ]
+    again = [place(name, *addresses) for name, addresses in zip("abc", moved(LAN, *places))]
+    assert moved(LAN, *again) == [endpoint.addresses for endpoint in again]
+    assert moved(network(LAN.pools[0]), *again) == [endpoint.addresses[:1] for endpoint in again]
+
+
+def test_what_becomes_the_gateway_s_or_reserved_is_given_up() -> None:
+    net = network(Pool("192.0.2.0/24", "192.0.2.7", "192.0.2.128/25", {"printer": "192.0.2.8"}))
+    places = [place("a", "192.0.2.7/24"), place("b", "192.0.2.8/24"), place("c", "192.0.2.9/24")]
+    assert moved(net, *places) == [("192.0.2.128/24",), ("192.0.2.129/24",), ("192.0.2.9/24",)]
+
+
+def test_what_a_container_has_asked_for_comes_first() -> None:
+    places = [place("a", "192.0.2.9/24"), place("b", "10.0.0.9/8"), place("c", "192.0.2.10/24")]
+    assert moved(network(LAN.pools[0]), *places, b=["192.0.2.9"], c=["192.0.2.10"]) == [
+        ("192.0.2.2/24",),
+        ("192.0.2.9/24",),
+        ("192.0.2.10/24",),
+    ]
+
+
+def test_one_of_two_that_have_asked_for_the_same_keeps_it() -> None:
+    """A container, and the one that is going to replace it."""
+    places = [place("a", "192.0.2.5/24"), place("b", "192.0.2.9/24")]
+    wish = ["192.0.2.9"]
+    assert moved(network(LAN.pools[0]), *places, a=wish, b=wish) == [("192.0.2.5/24",), ("192.0.2.9/24",)]
+
+
+def test_a_subnet_that_is_too_small() -> None:
+    places = [place("a", "10.0.0.2/8"), place("b", "10.0.0.3/8")]
+    with pytest.raises(Conflict, match=r"network lan has no free address in 192.0.2.0/30"):
+        moved(network(Pool("192.0.2.0/30", "192.0.2.1")), *places)
+
+
+@hypothesis.given(
+    st.lists(st.integers(0, 40), unique=True, max_size=20), st.lists(st.integers(0, 40), max_size=20)
+)
+def test_no_address_is_given_twice(had: list[int], wishes: list[int]) -> None:
+    places = [place(chr(97 + index), f"192.0.2.{number}/24") for index, number in enumerate(had)]
+    asked = {chr(97 + index): [f"192.0.2.{number}"] for index, number in enumerate(wishes)}
+    given = moved(network(LAN.pools[0]), *places, **asked)
+    assert len(set(given)) == len(places)
+    assert all(len(addresses) == 1 for addresses in given)
