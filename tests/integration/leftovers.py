@@ -3,16 +3,18 @@
 """What a test of an engine left behind on the host, and its removal so that one bad test does not spoil the
 next.
 
-Below the engine's own directory files may stay: they go with it. Mounts, cgroups, processes, descriptors and
-anything outside must be gone.
+Below the engine's own directory files may stay: they go with it. Mounts, cgroups, processes, descriptors,
+links and firewall table in the network namespace of this thread, and anything outside must be gone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
+import subprocess
 import time
 import typing as t
 
@@ -33,6 +35,7 @@ _ELSEWHERE = (
     "/run/crio",
     "/etc/systemd/system",
 )
+_NAMES_OF_OURS = ("cor-", "cv-")
 
 
 class Watch:
@@ -61,6 +64,8 @@ class Watch:
         found += [f"cgroup: {group}" for group in self._groups()]
         found += [f"process: {pid} {_command_line(pid)}" for pid in self._processes()]
         found += [f"child: {pid} {_command_line(pid)}" for pid in sorted(_children() - self._children)]
+        found += [f"link: {name}" for name in self._links()]
+        found += [f"firewall: {table}" for table in self._tables()]
         found += [f"descriptor: {name}" for name in self._descriptors()]
         found += [f"elsewhere: {name}" for name in sorted(_listing() - self._elsewhere)]
         return found
@@ -72,6 +77,10 @@ class Watch:
                 os.kill(pid, signal.SIGKILL)
         mounts.unmount_below(self.base)
         cgroups.remove(self.paths.cgroup_parent)
+        for name in self._links():
+            subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
+        for table in self._tables():
+            subprocess.run(["nft", "delete", *table.split()], capture_output=True, check=False)
         remove_tree(self.base)
 
     def _groups(self) -> list[str]:
@@ -79,6 +88,22 @@ class Watch:
             os.path.join(hierarchy, self.paths.cgroup_parent) for hierarchy in cgroups.layout().hierarchies
         ]
         return [place for place in places if os.path.isdir(place)]
+
+    def _links(self) -> list[str]:
+        """Those with the engine's tag, and those with names of ours that lack a tag."""
+        links = json.loads(_output("ip", "-j", "link"))
+        ours = f"{self.paths.instance}:"
+        return [
+            link["ifname"]
+            for link in links
+            if link.get("ifalias", "").startswith(ours)
+            or (link["ifname"].startswith(_NAMES_OF_OURS) and not link.get("ifalias"))
+        ]
+
+    def _tables(self) -> list[str]:
+        """As `table inet coracle-…`."""
+        lines = _output("nft", "list", "tables").splitlines()
+        return [line for line in lines if line.split()[-1] == self.paths.instance]
 
     def _processes(self) -> list[int]:
         """Processes that were told about the engine's directory or stand in it."""
@@ -89,6 +114,10 @@ class Watch:
     def _descriptors(self) -> list[str]:
         names = [_link(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
         return [name for name in names if name.startswith(self.base)]
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def _pids() -> list[int]:
