@@ -96,12 +96,10 @@ def fixed_addresses(item: Item) -> list[str]:
     return [item[key] for key in ("ipv4_address", "ipv6_address") if key in item]
 
 
-def is_postponed(
-    item: Item, addresses: t.Iterable[str], mac: str, pool_of: t.Callable[[str], object]
-) -> bool:
-    """Is there something fixed that the interface with these addresses does not have (yet)? `pool_of` tells
-    whether the network has a subnet for an address: one that it has not (any more), nobody waits for.
+def is_postponed(item: Item, addresses: t.Iterable[str], mac: str, offers: t.Callable[[str], bool]) -> bool:
+    """Is there something fixed that the interface with these addresses does not have (yet)? `offers` tells
+    whether containers can have an address on the network: for one that they cannot (any more), nobody waits.
     """
     own = [address.partition("/")[0] for address in addresses]
-    lacking = [address for address in fixed_addresses(item) if address not in own and pool_of(address)]
+    lacking = [address for address in fixed_addresses(item) if address not in own and offers(address)]
     return bool(lacking) or item.get("mac_address", mac) != mac

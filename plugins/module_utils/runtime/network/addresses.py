@@ -13,13 +13,11 @@ import ipaddress
 import typing as t
 
 from ..errors import Conflict, InvalidInput
-from .model import Endpoint, IpNetwork, Network, Pool
+from .model import Endpoint, IpAddress, IpNetwork, Network, Pool
 from .records import addresses_in, container_name
 
 if t.TYPE_CHECKING:
     from ..state.database import Transaction
-
-IpAddress = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 _ROOM = ("10.80.0.0/13", "192.168.0.0/16", "172.16.0.0/12")
 _AUTOMATIC = {4: 24, 6: 64}  # prefix lengths
@@ -87,22 +85,6 @@ def _subnets(room: IpNetwork, prefix_length: int, start: int) -> t.Iterator[IpNe
         yield kind((int(room.network_address) + (start + number) % count * size, prefix_length))
 
 
-def unusable(pool: Pool, address: IpAddress) -> str:
-    """Why no container can have an address of the pool; empty if one can."""
-    subnet = pool.network
-    if str(address) == pool.gateway:
-        return "is the gateway"
-    for name, reserved in pool.reserved.items():
-        if reserved == str(address):
-            return f"is reserved for {name}"
-    if subnet.num_addresses > 2:
-        if address == subnet.network_address:
-            return "is the address of the subnet itself"
-        if subnet.version == 4 and address == subnet.broadcast_address:
-            return "is the broadcast address"
-    return ""
-
-
 # Addresses
 
 
@@ -148,7 +130,7 @@ def _asked(
             f"{address} is in no subnet of network {network.name}",
             f"choose one of {subnets}" if subnets else f"it has no subnet for IPv{version}",
         )
-    problem = unusable(pool, address)
+    problem = pool.unusable(address)
     if problem:
         raise InvalidInput(f"{address} {problem} of network {network.name}", "choose another address")
     holder = holders.get(str(address))
@@ -169,7 +151,7 @@ def _first_free(
     for pool in pools:
         for address in _range(pool):
             text = str(address)
-            if text not in holders and text not in avoid and not unusable(pool, address):
+            if text not in holders and text not in avoid and not pool.unusable(address):
                 return f"{text}/{pool.prefix_length}"
     where = ", ".join(pool.range or pool.subnet for pool in pools)
     raise Conflict(
@@ -220,9 +202,5 @@ def move_endpoints(
 
 def _possible(network: Network, addresses: t.Iterable[str]) -> list[str]:
     """With prefix length; those that a container can have there."""
-    possible = []
-    for address in addresses:
-        pool = network.pool_of(address)
-        if pool is not None and not unusable(pool, ipaddress.ip_address(address)):
-            possible.append(f"{address}/{pool.prefix_length}")
-    return possible
+    pools = ((address, network.pool_of(address)) for address in addresses if network.offers(address))
+    return [f"{address}/{pool.prefix_length}" for address, pool in pools if pool]

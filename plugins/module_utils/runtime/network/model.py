@@ -18,6 +18,7 @@ DRIVERS = (BRIDGE, MACVLAN, IPVLAN)
 DEFAULT_NETWORK = "coracle"
 """The bridge of containers that name no network; made when the first of them is."""
 
+IpAddress = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 IpNetwork = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
@@ -42,6 +43,21 @@ class Pool(t.NamedTuple):
     @property
     def prefix_length(self) -> int:
         return self.network.prefixlen
+
+    def unusable(self, address: IpAddress) -> str:
+        """Why no container can have that address of the pool; empty if one can."""
+        subnet = self.network
+        if str(address) == self.gateway:
+            return "is the gateway"
+        for name, reserved in self.reserved.items():
+            if reserved == str(address):
+                return f"is reserved for {name}"
+        if subnet.num_addresses > 2:
+            if address == subnet.network_address:
+                return "is the address of the subnet itself"
+            if subnet.version == 4 and address == subnet.broadcast_address:
+                return "is the broadcast address"
+        return ""
 
 
 class Route(t.NamedTuple):
@@ -86,6 +102,11 @@ class Network(t.NamedTuple):
         """The pool that an address, with or without a prefix length, is in."""
         wanted = ipaddress.ip_interface(address).ip
         return next((pool for pool in self.pools if wanted in pool.network), None)
+
+    def offers(self, address: str) -> bool:
+        """Is it an address that a container can have?"""
+        pool = self.pool_of(address)
+        return pool is not None and not pool.unusable(ipaddress.ip_address(address))
 
     def gateway(self, version: int) -> str:
         """The first gateway for IPv4 or IPv6; empty where there is none."""

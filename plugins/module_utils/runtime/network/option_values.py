@@ -13,8 +13,8 @@ import re
 import typing as t
 
 from ..errors import InvalidInput
-from .addresses import IpAddress, pool_of
-from .model import BRIDGE, IPVLAN, MACVLAN, IpNetwork, Pool, Route
+from .addresses import pool_of
+from .model import BRIDGE, IPVLAN, MACVLAN, IpAddress, IpNetwork, Pool, Route
 
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _MODES_OF_CONTAINERS = ("bridge", "container", "default", "host", "none", "ns")

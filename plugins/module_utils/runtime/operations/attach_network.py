@@ -131,7 +131,7 @@ def _places(reader: Reader, record: ContainerRecord) -> list[tuple[Network, Endp
     for endpoint in endpoints_of(reader, record.id):
         network = find_network(reader, endpoint.network)
         if network is not None and not is_postponed(
-            items.get(network.name, {}), endpoint.addresses, endpoint.mac, network.pool_of
+            items.get(network.name, {}), endpoint.addresses, endpoint.mac, network.offers
         ):
             places.append((network, endpoint))
     return places

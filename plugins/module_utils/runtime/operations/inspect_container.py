@@ -76,7 +76,7 @@ def _networks(
     for item in [*items, *({"name": name} for name in added)]:
         network = find_network(rows, item["name"])
         endpoint = there.get(item["name"]) if record.id and network else None
-        if endpoint and network and is_postponed(item, endpoint.addresses, endpoint.mac, network.pool_of):
+        if endpoint and network and is_postponed(item, endpoint.addresses, endpoint.mac, network.offers):
             endpoint = None
         places[item["name"]] = _place(record, item, endpoint, network)
     return places

@@ -14,38 +14,30 @@ All with the lock `network` held. An error in 2 puts the old ones back. A crash 
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 
 from ..errors import CoracleError, doing
 from ..linux.locks import lock
+from ..linux.namespaces import is_network_namespace
 from ..network.model import IPVLAN, MACVLAN, Endpoint, Network
 from ..network.options import NetworkOptions
 from ..network.records import (
     delete_endpoint,
     endpoints_in,
-    endpoints_of,
     find_network,
-    list_networks,
     save_endpoint,
     save_network,
 )
 from .choose_network import choose_network
 from .create_network import existing_network, look_at_host
 from .move_endpoints import move_endpoints
-from .network_snapshot import network_snapshot
+from .network_snapshot import network_snapshot, network_view
 
 if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
     from ..engine import Engine
     from ..network.links import HostView
     from ..state.database import Transaction
-
-
-class Place(t.NamedTuple):
-    """A running container's endpoint, and the path of its network namespace."""
-
-    endpoint: Endpoint
-    netns: str
 
 
 def replace_network(engine: Engine, name: str, options: NetworkOptions) -> None:
@@ -69,14 +61,15 @@ def finish_network(engine: Engine, name: str) -> None:
             _lay_links(engine, name)
 
 
-def places_on(engine: Engine, name: str) -> list[Place]:
-    """Those of containers that have a network namespace now."""
-    places = [
-        Place(endpoint, os.path.join(engine.paths.netns, endpoint.container_id))
-        for endpoint in network_snapshot(engine).endpoints
+def running_on(engine: Engine, name: str) -> list[tuple[Endpoint, ContainerRecord]]:
+    """Places on it of containers that have a network namespace now."""
+    snapshot, records = network_view(engine)
+    return [
+        (endpoint, records[endpoint.container_id])
+        for endpoint in snapshot.endpoints
         if endpoint.network == name
+        and is_network_namespace(engine.paths.network_namespace(endpoint.container_id))
     ]
-    return [place for place in places if _is_namespace(place.netns)]
 
 
 def follow_network(engine: Engine, name: str) -> None:
@@ -124,38 +117,20 @@ def _save(transaction: Transaction, network: Network, endpoints: t.Sequence[Endp
 def _lay_links(engine: Engine, name: str) -> None:
     """Make the links those of the records, whatever there was."""
     from ..network.bridges import sweep_links
-    from ..network.endpoints import connect, disconnect
+    from ..network.endpoints import disconnect
+    from .attach_network import connect_endpoints_locked
 
-    network = _existing(engine, name)
-    places = places_on(engine, name)
-    for place in places:
+    network = find_network(engine.database.read(), name)
+    if network is None:
+        return
+    running = running_on(engine, name)
+    for endpoint, record in running:
         for driver in (MACVLAN, IPVLAN):  # pairs are found from the host's side
-            disconnect(network._replace(driver=driver), place.endpoint, place.netns)
+            path = engine.paths.network_namespace(record.id)
+            disconnect(network._replace(driver=driver), endpoint, path)
     snapshot = network_snapshot(engine)
     others = tuple(endpoint for endpoint in snapshot.endpoints if endpoint.network != name)
     sweep_links(snapshot._replace(endpoints=others))
-    for place in places:
-        connect(network, place.endpoint, place.netns, engine.paths.instance)
-        _set_default_routes(engine, place)
+    for _endpoint, record in running:
+        connect_endpoints_locked(engine, record)
     follow_network(engine, name)
-
-
-def _existing(engine: Engine, name: str) -> Network:
-    with engine.database.transaction() as transaction:
-        return existing_network(transaction, name)
-
-
-def _set_default_routes(engine: Engine, place: Place) -> None:
-    from ..network.endpoints import set_default_route
-
-    rows = engine.records.read()
-    networks = {network.name: network for network in list_networks(rows)}
-    endpoints = endpoints_of(rows, place.endpoint.container_id)
-    set_default_route([(networks[endpoint.network], endpoint) for endpoint in endpoints], place.netns)
-
-
-def _is_namespace(path: str) -> bool:
-    """An empty file in its place is what a crash, or a reboot, has left."""
-    from ..linux.mounts import is_mounted
-
-    return os.path.exists(path) and is_mounted(path)

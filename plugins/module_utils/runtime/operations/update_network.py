@@ -38,11 +38,11 @@ def _without_labels(network: Network) -> Network:
 
 def _bring_in_line(engine: Engine, before: Network, after: Network) -> None:
     """With the lock `network` held."""
-    from .replace_network import follow_network, places_on
+    from .replace_network import follow_network, running_on
 
     if before.routes != after.routes:
         from ..network.endpoints import change_routes
 
-        for place in places_on(engine, after.name):
-            change_routes(after, place.endpoint, place.netns)
+        for endpoint, record in running_on(engine, after.name):
+            change_routes(after, endpoint, engine.paths.network_namespace(record.id))
     follow_network(engine, after.name)
