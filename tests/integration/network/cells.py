@@ -7,11 +7,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import pathlib
-import subprocess
+import socket
 import typing as t
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.namespaces import (
     create_network_namespace,
+    in_network_namespace,
     remove_network_namespace,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network import endpoints
@@ -71,8 +72,11 @@ class Cells:
 
 def host_links() -> set[str]:
     """Names of the links of this namespace."""
-    listed = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
-    return {line.split()[0].partition("@")[0] for line in listed.splitlines()}
+    return {name for _index, name in socket.if_nameindex()}
+
+
+def links_in(place: str) -> set[str]:
+    return in_network_namespace(place, host_links)
 
 
 def _address(pool: Pool, number: int) -> str:
