@@ -320,6 +320,11 @@ def _messages() -> dict[str, t.Any]:
     a database of links): it is left out where that works, as it does in all versions known.
     """
     spec = importlib.util.find_spec("pyroute2")
+    if spec is None and sys.flags.no_site:  # the agent: what is installed on the host is not on its path yet
+        import site
+
+        site.main()
+        spec = importlib.util.find_spec("pyroute2")
     if spec is None:
         raise HostNotReady(f"{sys.executable} has no module pyroute2 (package python3-pyroute2)", _HINT)
     if "pyroute2" not in sys.modules:
