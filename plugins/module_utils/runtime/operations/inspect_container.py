@@ -23,7 +23,7 @@ from ..container.attachments import (
 from ..container.inspect import inspect
 from ..container.port_values import wanted_ports
 from ..container.records import ContainerRecord, find_container_in
-from ..network.model import Endpoint, Network, PublishedPort
+from ..network.model import IPVLAN, Endpoint, Network, PublishedPort
 from ..network.records import endpoints_of, find_network, ports_of
 
 if t.TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _place(
         "IPAMConfig": {names[key]: address for key, address in fixed.items()} or None,
         "Links": [":".join(link) for link in item.get("links", ())] or None,
         "Aliases": aliases or None,
-        "MacAddress": endpoint.mac if endpoint else item.get("mac_address", ""),
+        "MacAddress": _mac(item, endpoint, network),
         "DriverOpts": item.get("driver_opts"),
         "GwPriority": item.get("gw_priority", 0),
         "NetworkID": network.id if network else "",
@@ -114,6 +114,13 @@ def _place(
         "GlobalIPv6PrefixLen": ipv6.network.prefixlen if ipv6 else 0,
         "DNSNames": [record.name, *aliases, *([record.id[:12]] if record.id else [])] if network else None,
     }
+
+
+def _mac(item: Item, endpoint: Endpoint | None, network: Network | None) -> str:
+    """Interfaces of an ipvlan network have that of its parent."""
+    if network and network.driver == IPVLAN:
+        return ""
+    return endpoint.mac if endpoint else str(item.get("mac_address", ""))
 
 
 def _with_prefix(network: Network | None, addresses: t.Iterable[str]) -> list[str]:

@@ -50,7 +50,8 @@ def occupy_network(
     else:
         addresses = _addresses(transaction, network, record.id, item, had, yields)
         mac = _mac(transaction, network, record.id, item, yields)
-        mac = mac if mac or network.driver == IPVLAN else mac_of(addresses)
+        if not mac and network.driver != IPVLAN:
+            mac = _free_mac(transaction, network, record.id, addresses)
         endpoint = Endpoint(record.id, network.name, os.urandom(32).hex(), interface, addresses, mac)
     endpoint = endpoint._replace(
         aliases=tuple(item.get("aliases", ())),
@@ -81,6 +82,21 @@ def mac_of(addresses: t.Sequence[str]) -> str:
     """
     last = ipaddress.ip_interface(addresses[0]).packed[-4:] if addresses else os.urandom(4)
     return ":".join(f"{byte:02x}" for byte in (0x02, 0x42, *last))
+
+
+def _free_mac(
+    transaction: Transaction, network: Network, container_id: str, addresses: t.Sequence[str]
+) -> str:
+    """Containers keep their MAC when their network moves to another subnet, so somebody may have it."""
+    others = {
+        endpoint.mac
+        for endpoint in endpoints_in(transaction, network.name)
+        if endpoint.container_id != container_id
+    }
+    mac = mac_of(addresses)
+    while mac in others:
+        mac = mac_of(())
+    return mac
 
 
 def _priority(record: ContainerRecord, item: Item) -> int:

@@ -35,6 +35,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.rec
     endpoints_of,
     insert_network,
     ports_of,
+    save_endpoint,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.inspect_container import (
@@ -172,6 +173,16 @@ def test_what_is_refused_leaves_nothing(
 def test_interfaces_of_ipvlan_have_no_mac_of_their_own(engine: Engine) -> None:
     add(engine, OLD, networks=[{"name": "flat", "driver_opts": {INTERFACE_NAME: "lan0"}}])
     assert (places(engine, OLD)["flat"].mac, places(engine, OLD)["flat"].interface) == ("", "lan0")
+
+
+def test_no_mac_is_there_twice(engine: Engine) -> None:
+    """The network has moved: who was there keeps the MAC of an address that somebody else has now."""
+    record = add(engine, OTHER, network_mode="db")
+    with engine.database.transaction() as transaction:
+        save_endpoint(transaction, places(engine, OTHER)["db"]._replace(addresses=("10.8.0.9/24",)))
+    add(engine, OLD, network_mode="db")
+    assert addresses(engine, OLD) == {"db": ("10.8.0.2/24",)}
+    assert places(engine, OLD)["db"].mac != places(engine, record.id)["db"].mac
 
 
 def test_a_change_keeps_what_stays(engine: Engine) -> None:
