@@ -15,12 +15,17 @@ import typing as t
 
 import pytest
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.tests.integration.container.conftest import harbour
+from ansible_collections.coracle.engine.tests.integration.container.harbour import store_image
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
 from ansible_collections.coracle.engine.tests.integration.network.cells import Cells
 from ansible_collections.coracle.engine.tests.integration.network.lan import Lan
 
 __all__ = ["harbour"]
+
+IMAGE = "sha256:" + "1" * 64
 
 
 @pytest.fixture
@@ -51,6 +56,20 @@ def cells(host: str, tmp_path: pathlib.Path) -> t.Iterator[Cells]:
     cells = Cells(tmp_path)
     yield cells
     cells.close()
+
+
+@pytest.fixture
+def target(
+    engine_roots: Paths, busybox_rootfs_tar: pathlib.Path, tmp_path: pathlib.Path
+) -> t.Iterator[Target]:
+    """A target on the host of the LAN, with an image and no networks. Its containers go with the test."""
+    store_image(engine_roots, busybox_rootfs_tar)
+    target = Target(engine_roots, tmp_path, IMAGE, "")
+    yield target
+    with Engine(engine_roots) as engine:
+        names = [row["name"] for row in engine.records.read().all("SELECT name FROM containers")]
+    for name in names:
+        target.remove(name)
 
 
 def _own_network() -> list[str]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
 import typing as t
 
@@ -14,8 +13,6 @@ import pytest
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import find_container
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import living_processes
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
-from ansible_collections.coracle.engine.tests.integration.container.harbour import store_image
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Result, Target
 from ansible_collections.coracle.engine.tests.integration.network.lan import Lan
 
@@ -23,20 +20,6 @@ IMAGE = "sha256:" + "1" * 64
 SLEEP: dict[str, t.Any] = {"command": ["sleep", "1000"], "stop_timeout": 0}
 
 MACVLAN: dict[str, t.Any] = {"driver": "macvlan", "driver_options": {"parent": "eth0"}}
-
-
-@pytest.fixture
-def target(
-    engine_roots: Paths, busybox_rootfs_tar: pathlib.Path, tmp_path: pathlib.Path
-) -> t.Iterator[Target]:
-    """A target on the host of the LAN, with an image and no networks. Its containers go with the test."""
-    store_image(engine_roots, busybox_rootfs_tar)
-    target = Target(engine_roots, tmp_path, IMAGE, "")
-    yield target
-    with Engine(engine_roots) as engine:
-        names = [row["name"] for row in engine.records.read().all("SELECT name FROM containers")]
-    for name in names:
-        target.remove(name)
 
 
 def check_do_again(target: Target, **options: t.Any) -> tuple[Result, Result]:
@@ -252,7 +235,9 @@ def test_another_driver_and_back(target: Target, lan: Lan) -> None:
 
     _planned, done = check_do_again(target, ipam_config=[{"subnet": "192.0.2.0/24"}], **MACVLAN)
     now = look(target, lan, "web")
-    assert (now.pid, now.mac, now.addresses) == (web.pid, web.mac, ("192.0.2.99/24",)), "what it has asked for"
+    assert (now.pid, now.mac, now.addresses) == (web.pid, web.mac, ("192.0.2.99/24",)), (
+        "what it has asked for"
+    )
     assert lan.probe("neighbour", "tcp", "192.0.2.99", 7000) == "open:web"
     assert bridges(lan) == []
 

@@ -1,0 +1,175 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every option about networks and names of the module container, as users write it: check, do, again, again
+in check. Who and what runs stays the same where the option promises it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Result, Target
+from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import (
+    check_do_again,
+)
+from ansible_collections.coracle.engine.tests.integration.network.lan import ADDRESSES, Lan
+
+Options = dict[str, t.Any]
+
+SERVE: Options = {
+    "command": ["nc", "-ll", "-p", "80", "-e", "echo", "at your service"],
+    "stop_timeout": 0,
+}
+ON_WEB: Options = {"networks": [{"name": "web"}]}
+
+
+@pytest.fixture
+def networked(target: Target) -> Target:
+    """A target with two networks."""
+    results = target.run(
+        target.network(name="web", ipam_config=[{"subnet": "10.70.0.0/24"}, {"subnet": "fd70::/64"}]),
+        target.network(name="db", ipam_config=[{"subnet": "10.71.0.0/24"}]),
+    )
+    assert all(result["changed"] for result in results)
+    return target
+
+
+def identity(result: Result) -> tuple[str, int]:
+    return result["container"]["Id"], result["container"]["State"]["Pid"]
+
+
+LIVE: list[tuple[Options, str]] = [
+    ({"networks": [{"name": "web"}, {"name": "db"}]}, "networks: db is new"),
+    ({"networks": [{"name": "db"}]}, "networks: db is new, web is no longer wanted"),
+    ({"network_mode": "db"}, "networks: db is new, web is no longer wanted"),
+    (
+        {"networks": [{"name": "web", "ipv4_address": "10.70.0.77", "ipv6_address": "fd70::77"}]},
+        "networks: ipv4_address on web is not set, should be 10.70.0.77, "
+        "ipv6_address on web is not set, should be fd70::77",
+    ),
+    (
+        {"networks": [{"name": "web", "mac_address": "02:00:00:00:00:77"}]},
+        "networks: mac_address on web is not set, should be 02:00:00:00:00:77",
+    ),
+    (
+        {**ON_WEB, "mac_address": "02:00:00:00:00:77"},
+        "networks: mac_address on web is not set, should be 02:00:00:00:00:77",
+    ),
+    (
+        {"networks": [{"name": "web", "aliases": ["www"], "links": ["other:o"]}]},
+        'networks: aliases on web is not set, should be ["www"], '
+        'links on web is not set, should be [["other", "o"]]',
+    ),
+    (
+        {"networks": [{"name": "web", "gw_priority": 7}]},
+        "networks: gw_priority on web is not set, should be 7",
+    ),
+    (
+        {"networks": [{"name": "web", "driver_opts": {"com.docker.network.endpoint.ifname": "lan0"}}]},
+        'networks: driver_opts on web is not set, should be {"com.docker.network.endpoint.ifname": "lan0"}',
+    ),
+    ({**ON_WEB, "published_ports": ["8080:80"]}, "published_ports: 8080:80/tcp is new"),
+    ({**ON_WEB, "exposed_ports": ["80"]}, "exposed_ports: 80/tcp is new"),
+]
+
+
+@pytest.mark.parametrize(("options", "reason"), LIVE)
+def test_what_changes_while_it_runs(networked: Target, options: Options, reason: str) -> None:
+    first = networked.make(**SERVE, **ON_WEB)
+    planned, done = check_do_again(networked, image=networked.image, **SERVE, **options)
+    assert done["actions"] == [f"update container web: {reason}"]
+    assert identity(done) == identity(first)
+    assert expected(planned) == expected(done)
+    back, undone = check_do_again(networked, image=networked.image, **SERVE, **ON_WEB)
+    assert identity(undone) == identity(first)
+    assert expected(back) == expected(undone)
+
+
+def expected(result: Result) -> Options:
+    """What check mode can tell of a container's places: everything but what is yet to be chosen."""
+    networks = result["container"]["NetworkSettings"]["Networks"]
+    told = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority", "NetworkID", "DNSNames")
+    return {
+        "host": result["container"]["HostConfig"],
+        "ports": result["container"]["NetworkSettings"]["Ports"],
+        "networks": {name: {key: place[key] for key in told} for name, place in networks.items()},
+    }
+
+
+RECREATE: list[tuple[Options, str]] = [
+    ({"network_mode": "host"}, "network_mode is web, should be host"),
+    ({"network_mode": "none"}, "network_mode is web, should be none"),
+    ({**ON_WEB, "domainname": "example.com"}, "domainname is not set, should be example.com"),
+    ({**ON_WEB, "dns_servers": ["192.0.2.53"]}, 'dns_servers is [], should be ["192.0.2.53"]'),
+    (
+        {**ON_WEB, "dns_search_domains": ["example.com"]},
+        'dns_search_domains is [], should be ["example.com"]',
+    ),
+    ({**ON_WEB, "dns_opts": ["ndots:2"]}, "dns_opts: ndots:2 is new"),
+    ({**ON_WEB, "etc_hosts": {"up": "host-gateway"}}, "etc_hosts: up is new"),
+    ({**ON_WEB, "sysctls": {"net.core.somaxconn": 99}}, "sysctls: net.core.somaxconn is new"),
+]
+
+
+@pytest.mark.parametrize(("options", "reason"), RECREATE)
+def test_what_needs_another_container(networked: Target, options: Options, reason: str) -> None:
+    first = networked.make(**SERVE, **ON_WEB)
+    planned, done = check_do_again(networked, image=networked.image, **SERVE, **options)
+    assert done["actions"] == [f"recreate container web: {reason}"]
+    assert identity(done)[0] != identity(first)[0]
+    assert expected(planned)["host"] == expected(done)["host"]
+
+
+def test_ports_of_a_running_container_are_shown_and_reached(networked: Target, lan: Lan) -> None:
+    first = networked.make(**SERVE, **ON_WEB)
+    ports = {"published_ports": ["127.0.0.1::80", "192.0.2.10:8080:80"], "image": networked.image}
+    planned, done = check_do_again(networked, **SERVE, **ON_WEB, **ports)
+    assert identity(done) == identity(first)
+    shown = done["container"]["NetworkSettings"]["Ports"]["80/tcp"]
+    assert {binding["HostIp"] for binding in shown} == {"127.0.0.1", "192.0.2.10"}
+    assert len(planned["container"]["NetworkSettings"]["Ports"]["80/tcp"]) == 2
+    assert lan.probe("neighbour", "tcp", ADDRESSES["host"], 8080).startswith("open:at")
+    [chosen] = [int(binding["HostPort"]) for binding in shown if binding["HostIp"] == "127.0.0.1"]
+    assert lan.probe("host", "tcp", "127.0.0.1", chosen).startswith("open:at")
+    assert lan.probe("neighbour", "tcp", ADDRESSES["host"], chosen) == "refused"
+
+
+def test_without_image_only_what_is_given_changes(networked: Target) -> None:
+    first = networked.make(**SERVE, **ON_WEB, published_ports=["8080:80"])
+    _planned, done = check_do_again(networked, networks=[{"name": "db"}])
+    assert identity(done) == identity(first)
+    assert list(done["container"]["NetworkSettings"]["Networks"]) == ["db"]
+    assert done["container"]["HostConfig"]["PortBindings"] != {}
+    assert "that needs a new container" in networked.fails(network_mode="host")
+
+
+def test_what_somebody_else_has_disconnected_is_connected_again(networked: Target) -> None:
+    networked.make(**SERVE, networks=[{"name": "web"}, {"name": "db"}])
+    [cut] = networked.run(networked.network(name="db", connected=[]))
+    assert cut["changed"]
+    _planned, done = check_do_again(
+        networked, image=networked.image, **SERVE, networks=[{"name": "web"}, {"name": "db"}]
+    )
+    assert done["actions"] == ["update container web: networks: it is not connected to db"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"networks": [{"name": "nowhere"}]}, "there is no network nowhere"),
+        ({"network_mode": "container:nobody"}, "network_mode: there is no container nobody"),
+        ({"network_mode": "container:web"}, "network_mode names the container itself"),
+        ({"network_mode": "host", "published_ports": ["80:80"]}, "published_ports has no meaning"),
+        ({"networks": [{"name": "web", "ipv4_address": "10.70.0.1"}]}, "is the gateway"),
+        ({**ON_WEB, "sysctls": {"vm.swappiness": 1}}, "is not a kernel parameter of a container"),
+        ({**ON_WEB, "published_ports": ["eighty"]}, "is not a published port"),
+    ],
+)
+def test_mistakes_leave_what_runs_alone(networked: Target, options: Options, problem: str) -> None:
+    first = networked.make(**SERVE, **ON_WEB)
+    assert problem in networked.fails(image=networked.image, **SERVE, **options)
+    [seen] = networked.run(networked.info(name="web"))
+    assert identity(seen) == identity(first)
+    assert list(seen["container"]["NetworkSettings"]["Networks"]) == ["web"]
