@@ -23,7 +23,8 @@ def connect_network(engine: Engine, name: str, network: str) -> ContainerRecord:
     phrase = acting(engine, "connect", name, f" to network {network}")
     with phrase as found, locked_container(engine, found.id) as record:
         check_connectable(record)
-        if endpoint_on(engine.database.read(), record.id, network) is None:
+        is_connected = endpoint_on(engine.database.read(), record.id, network) is not None
+        if not is_connected or record.state.rewiring is not None:
             item = _item(record, network)
             rewire_container(engine, record, lambda rows: occupy_network(rows, record, item))
         return record

@@ -56,7 +56,9 @@ def rewire_container(
         record.config = config or record.config
         after = _wiring(transaction, record)
         save_config(transaction, record)
-        changes = before[1:] != after[1:] and os.path.exists(engine.paths.network_namespace(record.id))
+        unfinished = record.state.rewiring is not None
+        changes = unfinished or before[1:] != after[1:]
+        changes = changes and os.path.exists(engine.paths.network_namespace(record.id))
         if changes:
             _note(transaction, record, before, after)
     if not changes:
@@ -87,7 +89,10 @@ def _wiring(reader: Reader, record: ContainerRecord) -> _Wiring:
 
 def _note(transaction: Transaction, record: ContainerRecord, before: _Wiring, after: _Wiring) -> None:
     stays = {endpoint.id for endpoint in after.endpoints}
-    record.state.rewiring = [each.to_json() for each in before.endpoints if each.id not in stays]
+    # Those of a change that was killed, too.
+    earlier = [Endpoint.from_json(text) for text in record.state.rewiring or ()]
+    leaving = {each.id: each for each in (*earlier, *before.endpoints) if each.id not in stays}
+    record.state.rewiring = [each.to_json() for each in leaving.values()]
     save_state(transaction, record)
 
 
