@@ -101,7 +101,7 @@ def test_modes_under_any_umask(harbour: Harbour, umask: int) -> None:
     }
     for path in (harbour.paths.run_root, harbour.paths.container_run(harbour.record("web").id)):
         assert _mode(path) == 0o700
-    assert harbour.output("web") == "0022\n"
+    wait_until(lambda: harbour.output("web"), lambda said: said == "0022\n")
 
 
 def _mode(path: str) -> int:
