@@ -19,7 +19,7 @@ def check_config(config: ContainerConfig) -> None:
     _check_restart(config)
     _check_targets(config)
     _check_strings(config)
-    _check_network(config)
+    check_network(config)
 
 
 def _check_strings(config: ContainerConfig) -> None:
@@ -98,7 +98,7 @@ _NEED_INTERFACES = ("networks", "mac_address", "published_ports", "publish_all_p
 _NEED_NAMES = ("hostname", "domainname", "dns_servers", "dns_search_domains", "dns_opts", "etc_hosts")
 
 
-def _check_network(config: ContainerConfig) -> None:
+def check_network(config: ContainerConfig) -> None:
     """What a container says about a network that is not its own, nobody would hear."""
     mode = network_mode(config)
     if has_interfaces(mode):

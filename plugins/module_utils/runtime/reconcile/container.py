@@ -16,9 +16,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..container.attachments import attachments_of, joined_container
+from ..container.attachments import DEFAULT_NETWORK, attachments_of, joined_container
 from ..container.config import ContainerConfig
-from ..container.contradictions import check_config
+from ..container.contradictions import check_config, check_network
 from ..container.records import (
     READY,
     ContainerRecord,
@@ -149,6 +149,20 @@ class Sight:
 
         return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
 
+    def missing_networks(self, asked: ContainerConfig) -> list[str]:
+        """What a container needs to be there before it: networks, but for the default one, which is made with
+        it, or the container whose network it shares.
+        """
+        mode, items = attachments_of(asked)
+        joined = joined_container(mode)
+        if joined and find_container(self.engine.records, joined) is None:
+            return [f"there is no container {joined}, whose network it shares"]
+        from ..network.records import find_network
+
+        rows = self.engine.records.read()
+        names = [item["name"] for item in items if item["name"] != DEFAULT_NETWORK]
+        return [f"there is no network {name}" for name in names if find_network(rows, name) is None]
+
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""
         from ..content.images import find_image
@@ -277,7 +291,9 @@ class _Sketch:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
         elif self.now.status.alive and self.now.record.state.rewiring is not None:
-            self._repair("a change of its networks was interrupted", self.now)
+            state = dataclasses.replace(self.now.record.state, rewiring=None)
+            record = dataclasses.replace(self.now.record, state=state)
+            self._repair("a change of its networks was interrupted", self.now._replace(record=record))
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -397,6 +413,11 @@ class _Sketch:
             found.append(Difference("volumes_from", before_now[0], before_now[1], reason))
         return found
 
+    def _look_for_networks(self, asked: ContainerConfig) -> None:
+        """In check mode a network may be one that a task before this one would have made."""
+        missing = self.sight.missing_networks(asked)
+        self.warnings += [f"container {self.name}: {sentence}" for sentence in missing]
+
     def _lost_networks(
         self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
     ) -> list[Difference]:
@@ -415,8 +436,9 @@ class _Sketch:
             raise NotFound(f"container {self.name} does not exist", "give image to have it created")
         record, given = self.now.record, self.request.given.difference(("stop_timeout",))
         found = differences(record.config, self.asked, given)
+        whole = merged(record.config, self.asked, given)
         if given.intersection(NETWORK):
-            found += self._lost_networks(record, merged(record.config, self.asked, given), found)
+            found += self._lost_networks(record, whole, found)
         costly = [difference for difference in found if difference.how == RECREATE]
         if costly or "platform" in given:
             what = describe_all(costly) or "platform is given"
@@ -424,6 +446,8 @@ class _Sketch:
                 f"container {self.name}: {what}: that needs a new container",
                 "give image, and everything else that the container shall have, to have it replaced",
             )
+        if given.intersection(NETWORK):
+            check_network(whole)
         if found:
             fields = {difference.field for difference in found}
             fields |= set(NETWORK) if fields.intersection(NETWORK) else set()
@@ -474,6 +498,7 @@ class _Sketch:
                 f"container {self.name[:12]}… does not exist", "the name of a new container is no id"
             )
         self.fresh = True
+        self._look_for_networks(self.asked)
         step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
         self.differences.append(created(step.describe()))
         self._add(step, Outlook(self._record_to_come(image), Status("created")))
@@ -483,6 +508,7 @@ class _Sketch:
         from .container_steps import ReplaceContainer
 
         self.replaced = True
+        self._look_for_networks(self.asked)
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
         step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
@@ -512,6 +538,7 @@ class _Sketch:
     ) -> None:
         from .container_steps import UpdateContainer
 
+        self._look_for_networks(config)
         step = UpdateContainer(self.name, config, image_name, describe_all(found))
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
         self._add(step, old._replace(record=record))

@@ -32,6 +32,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.module.container_op
     read_description,
     read_request,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.attachments import (
+    attachments_of,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.config import ContainerConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import (
     REMOVING,
     ContainerRecord,
@@ -110,6 +114,14 @@ class Scene(Sight):
             warning=image.get("warning", ""),
         )
 
+    def networks(self, record: ContainerRecord) -> list[str]:
+        asked = [item["name"] for item in attachments_of(record.config).networks]
+        return (self.case.get("there") or {}).get("connected", asked)
+
+    def missing_networks(self, asked: ContainerConfig) -> list[str]:
+        names = [item["name"] for item in attachments_of(asked).networks]
+        return [f"there is no network {name}" for name in names if name in self.case.get("missing", ())]
+
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         return image_record(image_id) if self.case.get("image", {}).get("damaged") else None
 
@@ -125,7 +137,7 @@ class Scene(Sight):
             created="2026-11-24T00:00:00Z",
             mounted_images=there.get("mounted_images", {}),
             inherited=[VolumeMount("volume", "v", target) for target in there.get("inherited", ())],
-            state=ContainerState(phase=there.get("phase", "ready")),
+            state=ContainerState(phase=there.get("phase", "ready"), rewiring=there.get("rewiring")),
         )
         return Outlook(record, Status(there.get("status", "running"), error=there.get("error", "")))
 
