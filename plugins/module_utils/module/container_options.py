@@ -139,9 +139,8 @@ def read_description(params: dict[str, t.Any]) -> ContainerConfig:
     """What the task says about the container, in normal form. InvalidInput names the option that is wrong."""
     if params["state"] == "absent":
         return _what_removal_needs(params)
-    options = {**params, "env": _environment(params)}
     with doing(f"container {params['name']}"):
-        config = described(options)
+        config = described({**params, "env": _environment(params)})
         config.image = _image_name(params["image"])
         config.platform = _platform(params["platform"])
     return config
@@ -199,8 +198,7 @@ def _environment(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
     if path is None:
         return env
     from ..runtime.container.environment_values import parse_env_file
-    from ..runtime.linux.files import read_bounded
+    from ..runtime.linux.files import read_asked_file
 
-    with doing("read env_file"):
-        content = read_bounded(path, 1 << 20)
+    content = read_asked_file("env_file", path, 1 << 20)
     return {**parse_env_file(content, path), **(env or {})}

@@ -140,7 +140,8 @@ def test_missing_program(harbour: Harbour) -> None:
         prepare_container(harbour.engine, "web")
     assert str(caught.value) == (
         "prepare container web: crun create: executable file `/no/such/program` not found in $PATH: "
-        "No such file or directory (`command` or `entrypoint` names a program that the image does not have)"
+        "No such file or directory "
+        "(`command` or `entrypoint` names a program that the image does not have, or that a mount hides)"
     )
     nothing_is_left(harbour)
     assert harbour.status("web").status == "created"
@@ -178,7 +179,7 @@ def test_program_that_is_not_installed(harbour: Harbour) -> None:
         start_container(engine, "web")
     nothing_is_left(harbour)
     harbour.create("other", *SLEEP, runtime="/opt/no/crun")
-    with pytest.raises(HostNotReady, match="/opt/no/crun is not installed"):
+    with pytest.raises(HostNotReady, match=r"/opt/no/crun is not a program on this host \(name "):
         start_container(harbour.engine, "other")
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
-    CoracleError,
     InvalidInput,
     NotFound,
 )
@@ -103,8 +102,15 @@ def test_reading_writes_nothing(engine: Engine, tar: pathlib.Path) -> None:
 
 def test_what_is_no_tar_is_refused(engine: Engine, work: pathlib.Path) -> None:
     (work / "text").write_text("no tar at all\n" * 100)
-    with pytest.raises(CoracleError, match=r"^import root file system .*: layer "):
-        bring(engine, work / "text")
+    (work / "short").write_text("no tar at all")
+    (work / "empty").touch()
+    run(["gzip", "-q", "-k", str(work / "text")])
+    for name in ("text", "short", "empty", "text.gz"):
+        with pytest.raises(InvalidInput) as raised:
+            read_rootfs(engine, str(work / name), CONFIG)
+        assert str(raised.value) == (
+            f"read {work / name}: it is not a tar file (give a tar, plain or compressed by gzip or zstd)"
+        )
     assert stored(engine.paths) == NOTHING
     with pytest.raises(NotFound, match="no such file"):
         bring(engine, work / "nothing")

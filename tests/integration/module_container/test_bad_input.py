@@ -21,7 +21,7 @@ BAD: dict[str, dict[str, t.Any]] = {
     "name: 'no name' is not a container name": {"name": "no name"},
     "name: '' is not a container name": {"name": ""},
     "image name 'UPPER'": {"image": "UPPER"},
-    "env: the value of A is a bool, not a string": {"env": {"A": True}},
+    "env: the value of A is a boolean, not a string": {"env": {"A": True}},
     "volumes: './relative:/x'": {"volumes": ["./relative:/x"]},
     "volumes: '/a:/b:nonsense' has the unknown mode 'nonsense'": {"volumes": ["/a:/b:nonsense"]},
     "capabilities: 'CAP_NOTHING' is not a capability": {"capabilities": ["CAP_NOTHING"]},
@@ -36,7 +36,13 @@ BAD: dict[str, dict[str, t.Any]] = {
     "cleanup: true needs detach: false": {"cleanup": True},
     "recreate: true needs image": {"recreate": True, "image": None},
     "container web does not exist (give image to have it created)": {"image": None},
-    "env_file": {"env_file": "/no/such/file"},
+    "env_file: there is no file /no/such/file (it is read on the target": {"env_file": "/no/such/file"},
+    "env_file: /etc is not a regular file": {"env_file": "/etc"},
+    "pids_limit: -5 is not between 1 and 4194304 (0 and -1 mean no limit)": {"pids_limit": -5},
+    "stop_timeout: -1 is less than 0": {"stop_timeout": -1},
+    "mounts[0]: tmpfs_mode: '9999' is not a mode (write it in octal": {
+        "mounts": [{"type": "tmpfs", "target": "/x", "tmpfs_mode": "9999"}]
+    },
     "value of state must be one of": {"state": "running"},
     "Unsupported parameters for": {"memroy": "1g"},
 }
@@ -92,6 +98,56 @@ def test_two_engines_do_not_share_half_of_what_is_theirs(target: Target, tmp_pat
     assert not os.path.exists(strange_root)
     assert not os.path.exists(strange_run)
     assert [found["Name"] for found in mine["containers"]] == ["/web"]
+
+
+def on_the_host(work: pathlib.Path) -> dict[str, dict[str, t.Any]]:
+    """What only the host can tell, by what is said about it."""
+    (work / "key").write_text("")
+    return {
+        "cpuset_cpus: '4095' names 4095, and the processors of this host are ": {"cpuset_cpus": "4095"},
+        "cpuset_mems: '1023' names 1023, and the memory nodes of this host are 0": {"cpuset_mems": "1023"},
+        f"volumes: {work}/key is a file, and /etc of the container is a directory (name the file in the "
+        "target, too: /etc/key)": {"volumes": [f"{work}/key:/etc"]},
+        f"volumes: {work} is a directory, and /etc/passwd of the container is a file": {
+            "volumes": [f"{work}:/etc/passwd"]
+        },
+        "security_opts: seccomp: there is no file /nope (it is read on the target": {
+            "security_opts": ["seccomp=/nope"]
+        },
+        "command: /run/x is hidden by the tmpfs on /run, which is empty at the start": {
+            "tmpfs": ["/run"],
+            "command": "/run/x",
+        },
+        "/bin/nope is not a program on this host (name a program that is there, or leave `runtime` out": {
+            "runtime": "/bin/nope"
+        },
+        "the kernel does not accept it as tmpfs with o: foo=bar (correct the option o": {
+            "mounts": [
+                {
+                    "type": "volume",
+                    "target": "/data",
+                    "source": "odd",
+                    "volume_options": {"type": "tmpfs", "device": "tmpfs", "o": "foo=bar"},
+                }
+            ]
+        },
+    }
+
+
+def test_what_the_host_cannot_do_is_told_before_anything_stops(target: Target) -> None:
+    first = target.make(command=["sleep", "1000"], stop_timeout=1)
+    bad = on_the_host(target.work)
+    *refused, info = target.run(
+        *[target.container(image=target.image, **options) for options in bad.values()],
+        target.info(name="web"),
+    )
+    for expected, result in zip(bad, refused):
+        assert result.get("failed"), expected
+        assert result["msg"].startswith("replace container web: prepare the new container: "), result["msg"]
+        assert expected in result["msg"].replace("; the old container runs again", ""), result["msg"]
+        assert "\n" not in result["msg"]
+    assert info["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
+    target.remove()
 
 
 def test_an_unprepared_host_is_told_what_it_lacks(target: Target) -> None:

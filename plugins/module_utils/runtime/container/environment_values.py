@@ -7,18 +7,20 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import InvalidInput
-from .values import cannot_be_passed, has_control_characters, refuse
+from .values import cannot_be_passed, has_control_characters, kind_of, refuse
 
 
 def parse_env(value: t.Any, option: str) -> dict[str, str]:
     """Strings by name. Numbers and booleans are refused: YAML turns `yes` into `True` and `010` into `8`."""
     if not isinstance(value, dict):
-        raise refuse(type(value).__name__, option, "is not a dictionary", "write NAME: value pairs")
+        raise InvalidInput(
+            f"{option}: {kind_of(value)} is not a dictionary", "write NAME: value pairs", option=option
+        )
     for name, content in value.items():
         _check_name(name, option)
         if not isinstance(content, str):
             raise InvalidInput(
-                f"{option}: the value of {name} is a {type(content).__name__}, not a string",
+                f"{option}: the value of {name} is {kind_of(content)}, not a string",
                 f'quote it, for example {name}: "..."',
                 option=option,
             )
@@ -68,7 +70,7 @@ def parse_labels(value: t.Any, option: str) -> dict[str, str]:
         if content is None:
             content = ""
         if isinstance(content, bool) or not isinstance(content, (str, int)):
-            problem = f"{option}: the value of {name} is a {type(content).__name__}, not a string"
+            problem = f"{option}: the value of {name} is {kind_of(content)}, not a string"
             raise InvalidInput(problem, "quote it", option=option)
         if cannot_be_passed(str(content)):
             raise InvalidInput(

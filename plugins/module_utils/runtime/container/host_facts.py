@@ -104,6 +104,17 @@ def _resource_numbers(names: dict[str, t.Any]) -> t.Iterator[tuple[str, int]]:
             yield name.removeprefix("RLIMIT_").lower(), number
 
 
+def online(kind: str) -> str:
+    """The processors (`cpu`) or memory nodes (`node`) that this host has, as `0-3,6`; empty where it does not
+    say.
+    """
+    try:
+        with open(f"/sys/devices/system/{kind}/online", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def find_init_program() -> str:
     """The small init for `init: true`. It has to be static: it runs in containers that may have no C
     library.

@@ -16,7 +16,7 @@ import os
 import stat
 import typing as t
 
-from ..errors import IntegrityError, NotFound, doing
+from ..errors import IntegrityError, InvalidInput, NotFound, doing
 from ..linux.rooted import open_in_root
 from .storage import VolumeMount
 
@@ -62,6 +62,45 @@ def check_mount_targets(root_fd: int, targets: t.Iterable[str]) -> None:
             raise IntegrityError(
                 f"image: {target} leads to {place}: nothing can be mounted there", "choose another target"
             )
+
+
+def check_mount_kinds(root_fd: int, sources: t.Mapping[str, str], covered: t.Collection[str]) -> None:
+    """Raise InvalidInput for a file that is to be mounted on a directory, or the other way round.
+
+    `sources` are paths of the host by target; `covered` are all targets: what is below one of them is not the
+    root's.
+    """
+    for target, source in sources.items():
+        if any(target.startswith(f"{other}/") for other in covered):
+            continue
+        try:
+            fd = open_in_root(root_fd, target, os.O_PATH)
+        except OSError:
+            continue  # the runtime makes it
+        is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
+        os.close(fd)
+        if os.path.isdir(source) and not is_directory:
+            raise InvalidInput(
+                f"volumes: {source} is a directory, and {target} of the container is a file",
+                "mount a file there, or choose another target",
+            )
+        if is_directory and not os.path.isdir(source) and os.path.exists(source):
+            inside = f"{target}/{os.path.basename(source)}"
+            raise InvalidInput(
+                f"volumes: {source} is a file, and {target} of the container is a directory",
+                f"name the file in the target, too: {inside}",
+            )
+
+
+def check_program(program: str, tmpfs: t.Collection[str], covered: t.Collection[str]) -> None:
+    """Raise InvalidInput for a program that a new, empty file system hides; `covered` are all targets."""
+    over = [target for target in covered if program.startswith(f"{target}/")]
+    hiding = max(over, key=len, default="")
+    if hiding in tmpfs:
+        raise InvalidInput(
+            f"command: {program} is hidden by the tmpfs on {hiding}, which is empty at the start",
+            "take the tmpfs away, or run a program that is elsewhere",
+        )
 
 
 def directory_modes(root_fd: int, paths: t.Iterable[str]) -> dict[str, int]:

@@ -127,7 +127,7 @@ def _volume_modes(value: t.Any, text: str, option: str) -> list[str]:
     modes = set(text.split(",")) if text else set()
     unknown = modes.difference(_MODES)
     if unknown:
-        known = ", ".join(_MODES)
+        known = ", ".join(dict.fromkeys(_MODES))
         raise refuse(value, option, f"has the unknown mode {sorted(unknown)[0]!r}", f"known modes: {known}")
     _refuse_opposites(value, modes, _VOLUME_OPPOSITES, option)
     return sorted(modes.difference(_DEFAULT_MODES))

@@ -27,10 +27,11 @@ _RUNC_PREFIXES = (
     "unable to start container process: ",
     "error during container init: ",
 )
+_NO_RUNTIME_THERE = "name a program that is there, or leave `runtime` out for crun"
 _HINTS = (
     (
         r"not found in \$PATH|exec: .*no such file",
-        "`command` or `entrypoint` names a program that the image does not have",
+        "`command` or `entrypoint` names a program that the image does not have, or that a mount hides",
     ),
     (
         r"[Pp]ermission denied",
@@ -99,7 +100,8 @@ class OciRuntime(t.NamedTuple):
 
 def find_runtime(paths: Paths, name: str) -> OciRuntime:
     """The runtime that a container asked for, or the engine's default: `crun`, `runc` or an absolute path."""
-    return OciRuntime(find_program(name), paths.oci_runtime)
+    hint = (_NO_RUNTIME_THERE,) if "/" in name else ()
+    return OciRuntime(find_program(name, *hint), paths.oci_runtime)
 
 
 def failure_from(phrase: str, text: str) -> RuntimeFailure:

@@ -19,7 +19,7 @@ import json
 import typing as t
 
 from ..errors import InvalidInput, doing
-from ..linux.files import read_bounded
+from ..linux.files import read_asked_file
 from . import seccomp_calls as calls
 
 _ALLOW, _ERRNO = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
@@ -57,8 +57,9 @@ def seccomp_filter(choice: str, capabilities: t.Collection[str], machine: Machin
         return None
     if choice == "default":
         return default_filter(capabilities, machine)
-    with doing(f"read seccomp profile {choice}"):
-        return profile_filter(read_bounded(choice, _LARGEST_PROFILE), capabilities, machine)
+    content = read_asked_file("security_opts: seccomp", choice, _LARGEST_PROFILE)
+    with doing(f"security_opts: seccomp: {choice}"):
+        return profile_filter(content, capabilities, machine)
 
 
 def default_filter(capabilities: t.Collection[str], machine: Machine) -> dict[str, t.Any]:

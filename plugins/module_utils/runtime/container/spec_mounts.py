@@ -64,7 +64,7 @@ def build_mounts(
         mounts[target] = _tmpfs(target, options, modes.get(target, _TMPFS_MODE))
     for volume in effective.volumes:
         _check_volume(volume, config)
-        mounts[volume.target] = _volume(volume, places.get(volume.target) or _source(volume, paths), host)
+        mounts[volume.target] = _volume(volume, places.get(volume.target) or source_of(volume, paths), host)
     if config.init:
         mounts[INIT_PATH] = _bind(INIT_PATH, find_init_program(), ["rprivate", "ro", "nosuid", "nodev"])
     return [mounts[target] for target in sorted(mounts, key=_depth_first)]
@@ -114,7 +114,8 @@ def _tmpfs(target: str, options: str, mode: int) -> dict[str, t.Any]:
     return _mount(target, "tmpfs", "tmpfs", [*switches, *settings])
 
 
-def _source(volume: VolumeMount, paths: Paths) -> str:
+def source_of(volume: VolumeMount, paths: Paths) -> str:
+    """The path on the host, where it follows from the mount."""
     return os.path.join(paths.volumes, volume.source, "_data") if volume.type == "volume" else volume.source
 
 

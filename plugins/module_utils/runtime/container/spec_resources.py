@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import HostNotReady
+from ..errors import HostNotReady, InvalidInput
 from .config import ContainerConfig
 from .devices import Device, device_rules
-from .host_facts import HostFacts
-from .values import UNLIMITED
+from .host_facts import HostFacts, online
+from .values import UNLIMITED, numbers_of
 
 DEFAULT_PIDS_LIMIT = 2048
 _CPU_PERIOD = 100_000  # microseconds, the kernel's default
@@ -19,7 +19,10 @@ _CPU_PERIOD = 100_000  # microseconds, the kernel's default
 def build_resources(
     config: ContainerConfig, devices: t.Sequence[Device], host: HostFacts
 ) -> dict[str, t.Any]:
-    """Raises HostNotReady when a limit that was asked for has no controller on this host."""
+    """Raises HostNotReady when a limit that was asked for has no controller on this host, InvalidInput for a
+    processor or memory node that it does not have.
+    """
+    _check_sets(config)
     sections = {"memory": _memory(config, host), "cpu": _cpu(config), "pids": _pids(config, host)}
     _check_controllers(config, host)
     resources: dict[str, t.Any] = {"devices": device_rules(devices, everything=bool(config.privileged))}
@@ -46,6 +49,22 @@ def _cpu(config: ContainerConfig) -> dict[str, t.Any]:
     if config.cpus is not None:
         limits.update(quota=round(config.cpus * _CPU_PERIOD), period=_CPU_PERIOD)
     return {name: value for name, value in limits.items() if value is not None}
+
+
+def _check_sets(config: ContainerConfig) -> None:
+    for option, wanted, kind, what in (
+        ("cpuset_cpus", config.cpuset_cpus, "cpu", "processors"),
+        ("cpuset_mems", config.cpuset_mems, "node", "memory nodes"),
+    ):
+        there = online(kind) if wanted else ""
+        missing = numbers_of(wanted).difference(numbers_of(there)) if wanted and there else ()
+        if missing:
+            raise InvalidInput(
+                f"{option}: {wanted!r} names {', '.join(map(str, sorted(missing)[:8]))},"
+                f" and the {what} of this host are {there}",
+                "name only those, or leave it out for all",
+                option=option,
+            )
 
 
 def _pids(config: ContainerConfig, host: HostFacts) -> dict[str, int]:

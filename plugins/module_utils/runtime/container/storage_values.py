@@ -110,11 +110,18 @@ def _tmpfs(keys: Item, option: str) -> Item:
     words = (
         [f"size={parse_size(keys['tmpfs_size'], f'{option}: tmpfs_size')}"] if "tmpfs_size" in keys else []
     )
-    words += [f"mode={keys['tmpfs_mode']}"] if "tmpfs_mode" in keys else []
+    words += [f"mode={_mode(keys['tmpfs_mode'], f'{option}: tmpfs_mode')}"] if "tmpfs_mode" in keys else []
     words += _words(keys.get("tmpfs_options", []), f"{option}: tmpfs_options")
     words += ["ro"] if parse_boolean(keys.get("read_only", False), f"{option}: read_only") else []
     text = tmpfs_options(",".join(words), ",".join(words), option)
     return {"read_only": False, "options": text.split(",") if text else []}
+
+
+def _mode(value: t.Any, option: str) -> str:
+    text = parse_text(value, option)
+    if not re.fullmatch(r"0?[0-7]{3,4}", text, re.ASCII):
+        raise refuse(value, option, "is not a mode", 'write it in octal and in quotes, for example "1770"')
+    return text
 
 
 def _words(value: t.Any, option: str) -> list[str]:

@@ -31,6 +31,7 @@ _ACCOUNT = r"[A-Za-z0-9_.][A-Za-z0-9_.@$-]*"
 _CONTROL = r"[\x00-\x1f\x7f\ud800-\udfff]"  # with half characters, which no JSON document can hold
 _UNWRITABLE = r"[\x00\ud800-\udfff]"
 
+_LARGEST_INTEGER = 2**63 - 1
 _RT_FIRST, _RT_LAST = 34, 64  # SIGRTMIN and SIGRTMAX as glibc and Docker count them
 _RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 LIMIT_NAMES = (
@@ -52,6 +53,12 @@ def refuse(value: t.Any, option: str, problem: str, hint: str = "") -> InvalidIn
     return InvalidInput(f"{option}: {shown} {problem}", hint, option=option)
 
 
+def kind_of(value: t.Any) -> str:
+    """What a value is, in a sentence: `a number`."""
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "text", dict: "a dictionary"}
+    return "a null" if value is None else kinds.get(type(value), "a list")
+
+
 def has_control_characters(text: str) -> bool:
     return re.search(_CONTROL, text) is not None
 
@@ -64,20 +71,25 @@ def cannot_be_passed(text: str) -> bool:
 def parse_text(value: t.Any, option: str) -> str:
     """Text on one line; a number becomes its decimal text."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise refuse(value, option, f"is a {type(value).__name__}, not text", "quote it")
+        raise refuse(value, option, f"is {kind_of(value)}, not text", "quote it")
     text = str(value)
     if has_control_characters(text):
         raise refuse(value, option, "contains control characters")
     return text
 
 
-def parse_integer(value: t.Any, option: str, lowest: int, highest: int = 2**63 - 1) -> int:
+def parse_integer(
+    value: t.Any, option: str, lowest: int, highest: int = _LARGEST_INTEGER, hint: str = ""
+) -> int:
+    """`hint` tells what else may be written, where that is so."""
     text = "" if isinstance(value, bool) else str(value).strip()
     if not re.fullmatch(r"[+-]?\d{1,20}", text, re.ASCII):
-        raise refuse(value, option, "is not a whole number")
+        raise refuse(value, option, "is not a whole number", hint)
     number = int(text)
+    if number < lowest and highest == _LARGEST_INTEGER:
+        raise refuse(value, option, f"is less than {lowest}", hint)
     if not lowest <= number <= highest:
-        raise refuse(value, option, f"is not between {lowest} and {highest}")
+        raise refuse(value, option, f"is not between {lowest} and {highest}", hint)
     return number
 
 
@@ -137,6 +149,8 @@ def parse_duration(value: t.Any, option: str) -> int:
 
 def parse_seconds(value: t.Any, option: str) -> int:
     """Whole seconds from a number or a duration; a part of a second counts as one."""
+    if re.fullmatch(r"\s*-.*", str(value)):
+        raise refuse(value, option, "is less than 0", "give the seconds to wait, 0 to kill at once")
     return -(-parse_duration(value, option) // 10**9)
 
 
@@ -216,17 +230,23 @@ def parse_cpus(value: t.Any, option: str) -> float | None:
 
 def parse_cpu_period(value: t.Any, option: str) -> int | None:
     """Microseconds; `0` is the kernel's default (100 ms)."""
-    return parse_integer(value, option, 1000, 1_000_000) if str(value).strip() != "0" else None
+    if str(value).strip() == "0":
+        return None
+    return parse_integer(value, option, 1000, 1_000_000, "in microseconds; 0 means the default, 100000")
 
 
 def parse_cpu_quota(value: t.Any, option: str) -> int | None:
     """Microseconds of processor time per period; `0` and `-1` are no limit."""
-    return parse_integer(value, option, 1000) if str(value).strip() not in ("0", "-1") else None
+    if str(value).strip() in ("0", "-1"):
+        return None
+    return parse_integer(value, option, 1000, hint="in microseconds; 0 and -1 mean no limit")
 
 
 def parse_cpu_shares(value: t.Any, option: str) -> int | None:
     """Relative weight, 1024 is everybody's; `0` is the default."""
-    return parse_integer(value, option, 2, 262_144) if str(value).strip() != "0" else None
+    if str(value).strip() == "0":
+        return None
+    return parse_integer(value, option, 2, 262_144, "0 means the default, 1024")
 
 
 def parse_cpuset(value: t.Any, option: str) -> str | None:
@@ -241,6 +261,12 @@ def parse_cpuset(value: t.Any, option: str) -> str | None:
     return ",".join(_ranges(sorted(numbers))) or None
 
 
+def numbers_of(text: str) -> set[int]:
+    """`0-1,3` of a normal form as numbers."""
+    pairs = [part.partition("-") for part in text.split(",")]
+    return {number for first, _dash, last in pairs for number in range(int(first), int(last or first) + 1)}
+
+
 def _ranges(numbers: list[int]) -> t.Iterator[str]:
     start = 0
     for index, number in enumerate(numbers):
@@ -251,7 +277,9 @@ def _ranges(numbers: list[int]) -> t.Iterator[str]:
 
 def parse_pids_limit(value: t.Any, option: str) -> int:
     """Processes and threads at once; `0` and `-1` (Docker's two spellings) are unlimited: -1."""
-    return UNLIMITED if str(value).strip() in ("0", "-1") else parse_integer(value, option, 1, 2**22)
+    if str(value).strip() in ("0", "-1"):
+        return UNLIMITED
+    return parse_integer(value, option, 1, 2**22, "0 and -1 mean no limit")
 
 
 def parse_oom_score_adj(value: t.Any, option: str) -> int:
@@ -378,7 +406,7 @@ def parse_arguments(value: t.Any, option: str) -> list[str]:
         raise refuse(value, option, "is not a list of arguments")
     for item in value:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-            raise refuse(item, option, f"is a {type(item).__name__}, not text", "quote it")
+            raise refuse(item, option, f"is {kind_of(item)}, not text", "quote it")
         if cannot_be_passed(str(item)):
             raise refuse(item, option, "contains a NUL byte or is not UTF-8")
     return [str(item) for item in value]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..errors import IntegrityError
+from ..errors import IntegrityError, InvalidInput
 from .limits import HEADER_LIMIT
 from .stream import HashedStream
 
@@ -88,6 +88,33 @@ def read_entries(stream: HashedStream) -> t.Iterator[Entry]:
             pax, names = {}, {}
     if pax or names:
         raise IntegrityError("an extended tar header is followed by nothing")
+
+
+def known_for_a_tar(pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """The same pieces; InvalidInput at once if they do not begin as a tar does: with a header, or with the
+    zeros of an empty one.
+    """
+    start, checked = b"", False
+    for piece in pieces:
+        if not checked:
+            start += piece[: 512 - len(start)]
+            checked = len(start) == 512
+            if checked and start != _ZEROS:
+                _check_start(start)
+        yield piece
+    if not checked:
+        raise _no_tar()
+
+
+def _check_start(header: bytes) -> None:
+    try:
+        _check_sum(header)
+    except IntegrityError:
+        raise _no_tar() from None
+
+
+def _no_tar() -> InvalidInput:
+    return InvalidInput("it is not a tar file", "give a tar, plain or compressed by gzip or zstd")
 
 
 def clean(path: bytes) -> bytes:

@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 
-from ..errors import Conflict, IntegrityError
+from ..errors import Conflict, IntegrityError, InvalidInput, NotFound
 from . import syscalls
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # linux/fs.h, 64 bit; another number is an error, and ignored
@@ -187,6 +187,19 @@ def read_bounded(source: str | int, limit: int) -> bytes:
         return _read_bounded(fd, limit, source)
     finally:
         os.close(fd)
+
+
+def read_asked_file(option: str, path: str, limit: int) -> bytes:
+    """A file that a task names; NotFound or InvalidInput when there is none, naming the option."""
+    try:
+        return read_bounded(path, limit)
+    except FileNotFoundError:
+        hint = "it is read on the target, not on the controller: copy it there first"
+        raise NotFound(f"{option}: there is no file {path}", hint) from None
+    except IntegrityError as error:
+        raise InvalidInput(f"{option}: {error.message}", option=option) from None
+    except OSError as error:
+        raise InvalidInput(f"{option}: {path}: {error.strerror}", option=option) from None
 
 
 def _read_bounded(fd: int, limit: int, name: str) -> bytes:

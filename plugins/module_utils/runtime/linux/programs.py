@@ -49,7 +49,8 @@ def find_program(name: str, hint: str = _HOST_ROLE) -> str:
     for path in candidates:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
-    raise HostNotReady(f"{name} is not installed", hint, program=name)
+    problem = "is not a program on this host" if "/" in name else "is not installed"
+    raise HostNotReady(f"{name} {problem}", hint, program=name)
 
 
 def run(

@@ -18,6 +18,7 @@ import typing as t
 from ..content.images import list_images
 from ..errors import IntegrityError, InvalidInput, NotFound, doing
 from ..layers.decompress import compression_of, decompressor
+from ..layers.headers import known_for_a_tar
 from ..layers.limits import Limits
 from ..oci.digest import sha256_digest
 from ..oci.documents import OCI_CONFIG, OCI_LAYER, Descriptor, Manifest, new_manifest, parse_document
@@ -51,7 +52,8 @@ def read_rootfs(engine: Engine, path: str, config: ImageConfig) -> Rootfs:
         with _opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             compression = compression_of(os.pread(file.fileno(), 8, 0))
-            digest = _digest_of(iter(functools.partial(file.read, _CHUNK), b""))
+            pieces = iter(functools.partial(file.read, _CHUNK), b"")
+            digest = _digest_of(known_for_a_tar(pieces) if compression == "none" else pieces)
             media_type = OCI_LAYER if compression == "none" else f"{OCI_LAYER}+{compression}"
             blob = Descriptor(media_type, digest, size)
             if compression == "none":
@@ -59,7 +61,7 @@ def read_rootfs(engine: Engine, path: str, config: ImageConfig) -> Rootfs:
             else:
                 file.seek(0)
                 diff_id = _known_diff_id(engine, blob) or _digest_of(
-                    decompressor(compression, file.read, Limits())
+                    known_for_a_tar(decompressor(compression, file.read, Limits()))
                 )
         config = dataclasses.replace(
             config,

@@ -18,7 +18,7 @@ import typing as t
 
 from ..errors import IntegrityError, InvalidInput, NotFound, doing
 from ..layers.decompress import compression_of, decompressor
-from ..layers.headers import REGULAR, Entry, read_entries, shown
+from ..layers.headers import REGULAR, Entry, known_for_a_tar, read_entries, shown
 from ..layers.limits import Limits
 from ..layers.stream import HashedStream
 from ..oci.strict_json import MAX_DOCUMENT
@@ -163,6 +163,8 @@ class _File(Archive):
 class _Tar(_File):
     def _index(self) -> None:
         self._offsets: dict[str, int] = {}
+        for _start in known_for_a_tar([os.pread(self._fd, 512, 0)]):
+            pass
         stream = _SeekableTar(self._fd)
         for entry in read_entries(stream):
             name = _member_name(entry)
@@ -249,7 +251,7 @@ class _CompressedTar(_File):
     def _entries(self) -> t.Generator[tuple[str, MemberReader], None, None]:
         """Its own descriptor: several readers must not share a position."""
         with open(f"/proc/self/fd/{self._fd}", "rb", buffering=0) as file:
-            stream = HashedStream(decompressor(self._compression, file.read, Limits()))
+            stream = HashedStream(known_for_a_tar(decompressor(self._compression, file.read, Limits())))
             for entry in read_entries(stream):
                 name = _member_name(entry)
                 reader = MemberReader(f"{name} in {self.path}", entry.stored, _from_stream(stream))

@@ -145,18 +145,31 @@ def _spec(
 ) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
-    from ..container.mount_places import check_mount_targets, directory_modes, make_working_directory
+    from ..container.mount_places import (
+        check_mount_kinds,
+        check_mount_targets,
+        check_program,
+        directory_modes,
+        make_working_directory,
+    )
     from ..container.spec import build_spec
+    from ..container.spec_mounts import source_of
     from ..container.users import resolve_user
     from ..layers.snapshots import check_root
 
     config = record.config
     covered = [*(volume.target for volume in whole.volumes), *whole.tmpfs]
+    sources = {
+        volume.target: places.get(volume.target) or source_of(volume, engine.paths)
+        for volume in whole.volumes
+    }
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         check_root(fd)
         user = resolve_user(fd, whole.user, config.groups or ())
         check_mount_targets(fd, covered)
+        check_mount_kinds(fd, sources, covered)
+        check_program(whole.arguments[0], whole.tmpfs, covered)
         make_working_directory(fd, whole.working_dir, covered)
         modes = directory_modes(fd, whole.tmpfs)
     finally:

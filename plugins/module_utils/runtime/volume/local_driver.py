@@ -13,7 +13,7 @@ import typing as t
 
 from ..errors import HostNotReady, InvalidInput, NotFound, doing
 from ..linux import syscalls
-from ..linux.mount_options import split_options
+from ..linux.mount_options import split_options, without_passwords
 from ..linux.mounts import is_mounted, unmount
 from .driver_options import Options
 
@@ -108,7 +108,9 @@ def _explained(error: OSError, arguments: Arguments) -> Exception:
     if error.errno == errno.ENOENT and (arguments.binds or arguments.source.startswith("/")):
         return NotFound(f"{arguments.source} does not exist", "create it on the host first")
     if error.errno in (errno.EINVAL, errno.EIO):
-        return InvalidInput(
-            f"the kernel does not accept it as {arguments.fstype or 'bind mount'}", "look at the kernel log"
-        )
+        what = f"the kernel does not accept it as {arguments.fstype or 'bind mount'}"
+        given = without_passwords(arguments.data)
+        if given:
+            return InvalidInput(f"{what} with o: {given}", "correct the option o; the kernel log tells more")
+        return InvalidInput(what, "look at the kernel log")
     return OSError(error.errno, error.strerror)

@@ -83,7 +83,7 @@ def test_an_image_of_a_root_file_system_is_for_this_host_unless_told_otherwise()
     ("options", "message"),
     [
         ({"cmd": "'"}, "cmd"),
-        ({"env": {"A": 1}}, "env: the value of A is a int"),
+        ({"env": {"A": 1}}, "env: the value of A is a number, not a string"),
         ({"env": {"A=": "1"}}, "env"),
         ({"labels": {"a": True}}, "labels"),
         ({"user": "a:b:c"}, "user"),

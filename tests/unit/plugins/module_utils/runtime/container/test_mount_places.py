@@ -8,7 +8,9 @@ import pathlib
 import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.mount_places import (
+    check_mount_kinds,
     check_mount_targets,
+    check_program,
     directory_modes,
     make_bind_sources,
     make_working_directory,
@@ -17,6 +19,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.s
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
     CoracleError,
     IntegrityError,
+    InvalidInput,
     NotFound,
 )
 from ansible_collections.coracle.engine.tests.unit.plugins.module_utils.runtime.container.roots import (
@@ -144,3 +147,39 @@ def test_sources_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     with pytest.raises(NotFound, match="link that leads nowhere"):
         make_bind_sources([bind(tmp_path / "link")])
     assert make_bind_sources([bind(tmp_path / "file")]) == []
+
+
+# Files on files, directories on directories
+
+
+def test_a_file_does_not_fit_on_a_directory_nor_the_reverse(
+    root: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "key").write_text("")
+    (root / "link").symlink_to("file")
+    file, directory = str(tmp_path / "key"), str(tmp_path / "canary")
+    with descriptor(root) as fd:
+        with pytest.raises(InvalidInput) as raised:
+            check_mount_kinds(fd, {"/app": file}, ["/app"])
+        assert str(raised.value) == (
+            f"volumes: {file} is a file, and /app of the container is a directory"
+            " (name the file in the target, too: /app/key)"
+        )
+        for target in ("/file", "/link"):
+            with pytest.raises(InvalidInput, match=f"{directory} is a directory, and {target} of"):
+                check_mount_kinds(fd, {target: directory}, [target])
+        fitting = {"/file": file, "/link": file, "/app": directory, "/new": file, "/app/deep/new": directory}
+        check_mount_kinds(fd, fitting, [])
+        check_mount_kinds(fd, {"/app": "/no/such/source"}, ["/app"])
+        check_mount_kinds(fd, {"/app/x": file, "/file/x": file}, ["/app", "/file"])
+
+
+def test_a_program_under_an_empty_file_system() -> None:
+    covered = ["/run", "/run/tools", "/srv"]
+    for program in ("/bin/x", "x", "./run/x", "/runner", "/run/tools/x", "/srv/x"):
+        check_program(program, ["/run"], covered)
+    for program in ("/run/x", "/run/a/b"):
+        with pytest.raises(InvalidInput, match=f"^command: {program} is hidden by the tmpfs on /run, "):
+            check_program(program, ["/run"], covered)
+    with pytest.raises(InvalidInput, match="the tmpfs on /run/tools"):
+        check_program("/run/tools/x", ["/run/tools"], covered)

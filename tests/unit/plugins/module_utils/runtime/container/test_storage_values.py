@@ -127,7 +127,7 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"target": "/x", "subpath": "a/../../b"}, "not a relative path"),
     ({"target": "/x", "subpath": "a\n"}, "control characters"),
     ({"target": "/x", "type": "tmpfs", "source": "x"}, "source has no meaning for type tmpfs"),
-    ({"target": "/x", "type": "tmpfs", "tmpfs_mode": "9"}, "mode=9"),
+    ({"target": "/x", "type": "tmpfs", "tmpfs_mode": "9"}, "tmpfs_mode: '9' is not a mode"),
     ({"target": "/x", "type": "tmpfs", "tmpfs_size": "lots"}, "tmpfs_size: 'lots' is not a size"),
     ({"target": "/x", "type": "tmpfs", "tmpfs_size": 1, "tmpfs_options": ["size=2"]}, "gives size twice"),
     ({"target": "/x", "type": "tmpfs", "tmpfs_options": ["bogus"]}, "unknown option 'bogus'"),

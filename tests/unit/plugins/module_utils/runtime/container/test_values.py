@@ -188,3 +188,33 @@ def test_anything_is_parsed_or_refused(parse: t.Callable[[t.Any, str], t.Any], v
         parse(value, "option")
     except InvalidInput:
         pass
+
+
+SENTENCES = {
+    "pids_limit: -5 is not between 1 and 4194304 (0 and -1 mean no limit)": (values.parse_pids_limit, -5),
+    "stop_timeout: -1 is less than 0 (give the seconds to wait, 0 to kill at once)": (
+        values.parse_seconds,
+        -1,
+    ),
+    "cpu_quota: 5 is less than 1000 (in microseconds; 0 and -1 mean no limit)": (values.parse_cpu_quota, 5),
+    "cpu_period: 5 is not between 1000 and 1000000 (in microseconds; 0 means the default, 100000)": (
+        values.parse_cpu_period,
+        5,
+    ),
+    "cpu_shares: 1 is not between 2 and 262144 (0 means the default, 1024)": (values.parse_cpu_shares, 1),
+    "groups: [1] is a list, not text (quote it)": (values.parse_text, [1]),
+    "user: True is a boolean, not text (quote it)": (values.parse_text, True),
+    "user: None is a null, not text (quote it)": (values.parse_text, None),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_sentence_tells_option_value_rule_and_remedy(sentence: str) -> None:
+    parse, value = SENTENCES[sentence]
+    with pytest.raises(InvalidInput) as raised:
+        parse(value, sentence.partition(":")[0])
+    assert str(raised.value) == sentence
+
+
+def test_numbers_of_a_set() -> None:
+    assert values.numbers_of("0-2,5") == {0, 1, 2, 5}
