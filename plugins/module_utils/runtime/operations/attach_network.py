@@ -87,9 +87,10 @@ def detach_network(engine: Engine, record: ContainerRecord) -> None:
     leaving = [Endpoint.from_json(text) for text in record.state.rewiring or ()]
     disconnect_endpoints(engine, record, [*endpoints_of(engine.records.read(), record.id), *leaving], errors)
     with collecting(errors):
-        remove_network_namespace(path)
-    with collecting(errors):
         refresh_network(engine)
+    # At last: it is what brings the next writer here if we are killed.
+    with collecting(errors):
+        remove_network_namespace(path)
     if errors:
         raise CleanupFailed("take it off its networks", errors)
 
