@@ -238,7 +238,7 @@ options:
     type: str
   memory:
     description:
-      - Memory limit, V(0) for none.
+      - Memory limit, at least V(6m), V(0) for none.
     type: str
   memory_swap:
     description:
@@ -251,19 +251,21 @@ options:
     type: str
   cpus:
     description:
-      - Processors the container may use at most, for example V(1.5).
+      - Processors the container may use at most, for example V(1.5). V(0) means no limit.
     type: float
   cpu_period:
     description:
-      - Length of a period of the processor scheduler in microseconds.
+      - Length of a period of the processor scheduler in microseconds, V(1000) to V(1000000). V(0) means the
+        default, V(100000).
     type: int
   cpu_quota:
     description:
-      - Microseconds of processor time per period.
+      - Microseconds of processor time per period, at least V(1000). V(0) and V(-1) mean no limit.
     type: int
   cpu_shares:
     description:
-      - Weight against other containers when processors are short. Everyone's default is V(1024).
+      - Weight against other containers when processors are short, V(2) to V(262144). V(0) means everyone's
+        default, V(1024).
     type: int
   cpuset_cpus:
     description:
@@ -280,7 +282,8 @@ options:
     type: int
   ulimits:
     description:
-      - Resource limits of the processes, as C(name:soft[:hard]), for example V(nofile:1024:4096).
+      - Resource limits of the processes, as C(name:soft[:hard]) or C(name=soft[:hard]), for example
+        V(nofile:1024:4096). V(-1) or V(unlimited) is no limit.
     type: list
     elements: str
   oom_score_adj:
@@ -304,8 +307,15 @@ options:
     type: bool
   security_opts:
     description:
-      - 'Security options: V(no-new-privileges), V(seccomp=unconfined), V(seccomp=/path/of/profile.json),
-        V(apparmor=profile), V(label=disable), V(mask=/path), V(unmask=/path).'
+      - V(no-new-privileges), or V(no-new-privileges=true) - programs in the container never get more rights
+        than they were started with. V(no-new-privileges=false) is the default.
+      - V(seccomp=/path/of/profile.json), a file on the target, V(seccomp=unconfined), or V(seccomp=default),
+        also written V(seccomp=builtin).
+      - V(apparmor=profile), a profile that is loaded on the target, or V(apparmor=unconfined).
+      - V(mask=/path) hides paths, several with a C(:) between them. V(unmask=/path) shows paths that are
+        hidden or read-only otherwise. V(unmask=ALL), also written V(systempaths=unconfined), shows them all.
+      - V(label=disable) is the default. The container has no SELinux label of its own.
+      - The first C(=) can be a C(:).
       - The default is the seccomp profile of the engine. A container is never unconfined unless asked for.
     type: list
     elements: str

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.coracle.engine.plugins.doc_fragments._container_options import ModuleDocFragment
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.security_values import (
     CAPABILITIES,
     SecurityOptions,
@@ -96,3 +97,29 @@ def test_security_options_that_are_refused(text: str) -> None:
 def test_security_options_that_contradict() -> None:
     with pytest.raises(InvalidInput, match="contradicts another seccomp"):
         parse_security_opts(["seccomp=unconfined", "seccomp=/x"], "security_opts")
+
+
+WORDS = {
+    "systempaths=unconfined": ["unmask=ALL"],
+    "systempaths:unconfined": ["unmask=ALL"],
+    "unmask=ALL": ["unmask=ALL"],
+    "mask=/path": ["mask=/path"],
+    "unmask=/path": ["unmask=/path"],
+    "label=disable": [],
+    "apparmor=profile": ["apparmor=profile"],
+    "apparmor=unconfined": ["apparmor=unconfined"],
+    "seccomp=/path/of/profile.json": ["seccomp=/path/of/profile.json"],
+    "seccomp=unconfined": ["seccomp=unconfined"],
+    "seccomp=default": [],
+    "seccomp=builtin": [],
+    "no-new-privileges": ["no-new-privileges"],
+    "no-new-privileges=true": ["no-new-privileges"],
+    "no-new-privileges=false": [],
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_is_documented(word: str) -> None:
+    assert parse_security_opts([word], "security_opts") == WORDS[word]
+    documented = ModuleDocFragment.DOCUMENTATION
+    assert f"V({word.replace('systempaths:', 'systempaths=')})" in documented
