@@ -69,7 +69,6 @@ def _check_subnets(options: NetworkOptions, before: Network, others: t.Sequence[
                     raise Conflict(
                         f"the subnet {subnet} overlaps {pool.subnet} of network {other.name}",
                         "choose another one",
-                        network=other.name,
                     )
     if options.driver != BRIDGE or not new:
         return  # those of macvlan and ipvlan are the subnets of the parent's LAN

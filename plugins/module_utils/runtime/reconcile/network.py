@@ -14,7 +14,7 @@ import typing as t
 
 from ..container.attachments import check_connectable
 from ..container.records import ContainerRecord, find_container
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, NotFound, doing
 from ..network.model import Network
 from ..network.options import NetworkOptions
 from ..network.records import container_name, endpoints_in, find_network
@@ -62,9 +62,9 @@ class PlannedNetwork(t.NamedTuple):
 class _Members(t.NamedTuple):
     """Containers by name: those that come and those that go."""
 
-    new: list[str]
-    gone: list[str]
-    difference: Difference | None
+    new: t.Sequence[str] = ()
+    gone: t.Sequence[str] = ()
+    differences: t.Sequence[Difference] = ()
 
 
 def plan_network(engine: Engine, request: NetworkRequest) -> PlannedNetwork:
@@ -74,25 +74,12 @@ def plan_network(engine: Engine, request: NetworkRequest) -> PlannedNetwork:
     if request.state == "absent":
         return _plan_removal(engine, request, before)
     there = before or Network(request.name, "", request.options.driver, "")
-    after = choose_network(rows, engine.paths, request.options, there, functools.cache(_look))
-    members = _plan_members(engine, request, before)
-    connections: list[Step] = [ConnectContainer(after.name, container) for container in members.new]
+    with doing(f"network {there.name}"):
+        after = choose_network(rows, engine.paths, request.options, there, functools.cache(_look))
+        members = _plan_members(engine, request, before)
     if before is None:
-        step = CreateNetwork(request.name, request.options)
-        found = [created(step.describe()), *([members.difference] if members.difference else [])]
-        return PlannedNetwork(Plan([step, *connections], found), None, after)
-    farewells: list[Step] = [DisconnectContainer(after.name, container) for container in members.gone]
-    staying = [
-        endpoint
-        for endpoint in endpoints_in(rows, before.name)
-        if container_name(rows, endpoint.container_id) not in members.gone
-    ]
-    moved = move_endpoints(rows, after, staying)
-    change, found = _plan_change(request, before, after, moved != staying)
-    if members.difference:
-        found = [*found, members.difference]
-    plan = Plan([*farewells, *change, *connections], found)
-    return PlannedNetwork(plan, before, after, _lost_addresses(engine, staying, moved))
+        return _plan_creation(request, after, members)
+    return _plan_transition(engine, request, before, after, members)
 
 
 def _look() -> HostView:
@@ -116,19 +103,42 @@ def _plan_removal(engine: Engine, request: NetworkRequest, before: Network | Non
     return PlannedNetwork(Plan([*steps, step], [removed(step.describe())]), before, None)
 
 
-def _plan_change(
-    request: NetworkRequest, before: Network, after: Network, moves: bool
-) -> tuple[list[Step], list[Difference]]:
-    """`moves`: a container has an address that is nobody's any more, and gets another one."""
+def _plan_creation(request: NetworkRequest, after: Network, members: _Members) -> PlannedNetwork:
+    step = CreateNetwork(request.name, request.options)
+    connections = [ConnectContainer(after.name, container) for container in members.new]
+    plan = Plan([step, *connections], [created(step.describe()), *members.differences])
+    return PlannedNetwork(plan, None, after)
+
+
+def _plan_transition(
+    engine: Engine, request: NetworkRequest, before: Network, after: Network, members: _Members
+) -> PlannedNetwork:
+    """Whoever goes is not in the way of the change, and whoever comes finds it done."""
+    rows = engine.records.read()
+    staying = [
+        endpoint
+        for endpoint in endpoints_in(rows, before.name)
+        if container_name(rows, endpoint.container_id) not in members.gone
+    ]
     found = network_differences(before, after)
-    if moves:
+    moved = move_endpoints(rows, after, staying) if found or request.force else staying
+    if moved != staying:  # somebody has an address that is nobody's any more, and gets another one
         found = [_replacing(difference) for difference in found]
+    steps: list[Step] = [
+        *(DisconnectContainer(before.name, container) for container in members.gone),
+        *_change(request, before, found),
+        *(ConnectContainer(before.name, container) for container in members.new),
+    ]
+    plan = Plan(steps, [*found, *members.differences])
+    return PlannedNetwork(plan, before, after, _lost_addresses(engine, staying, moved))
+
+
+def _change(request: NetworkRequest, before: Network, found: t.Sequence[Difference]) -> list[Step]:
     reason = describe_all(found)
     if request.force or any(difference.how == RECREATE for difference in found):
-        return [ReplaceNetwork(before.name, request.options, reason or "force is true")], found
-    if found:
-        return [UpdateNetwork(before.name, request.options, reason)], found
-    return ([FinishNetwork(before.name)] if before.unfinished else []), found
+        return [ReplaceNetwork(before.name, request.options, reason or "force is true")]
+    steps: list[Step] = [FinishNetwork(before.name)] if before.unfinished else []
+    return [*steps, UpdateNetwork(before.name, request.options, reason)] if found else steps
 
 
 def _replacing(difference: Difference) -> Difference:
@@ -168,15 +178,16 @@ def _attached(engine: Engine, network: Network) -> list[str]:
 def _plan_members(engine: Engine, request: NetworkRequest, before: Network | None) -> _Members:
     there = _attached(engine, before) if before else []
     if request.connected is None:
-        return _Members([], [], None)
+        return _Members()
     wanted = list(dict.fromkeys(_connectable(engine, name).name for name in request.connected))
     new = [name for name in wanted if name not in there]
     gone = [] if request.appends else [name for name in there if name not in wanted]
     if not (new or gone):
-        return _Members([], [], None)
+        return _Members()
     now = sorted({*there, *new}.difference(gone))
     told = [f"{name} is new" for name in new] + [f"{name} is no longer wanted" for name in gone]
-    return _Members(new, gone, Difference("connected", there, now, f"connected: {', '.join(told)}", LIVE))
+    difference = Difference("connected", there, now, f"connected: {', '.join(told)}", LIVE)
+    return _Members(new, gone, [difference])
 
 
 def _connectable(engine: Engine, name: str) -> ContainerRecord:
