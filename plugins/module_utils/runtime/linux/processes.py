@@ -25,13 +25,16 @@ class ProcessIdentity(t.NamedTuple):
 
 
 def identity(pid: int) -> ProcessIdentity | None:
-    """Who has this PID now; None when nobody has, or only a zombie."""
+    """Who has this PID now; None when nobody has, or only a zombie.
+
+    A zombie with threads is alive: its first thread has ended, the others run, and hold what it has open.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if fields[0] in (b"Z", b"X"):
+    if fields[0] in (b"Z", b"X") and int(fields[17]) <= 1:
         return None
     return ProcessIdentity(pid, int(fields[19]))
 

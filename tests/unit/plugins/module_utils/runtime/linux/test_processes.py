@@ -55,6 +55,33 @@ def test_a_zombie_is_gone(sleeper: subprocess.Popen[bytes]) -> None:
     assert processes.wait_until_gone(former, 0)
 
 
+def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+    code = (
+        "import ctypes, os, threading, time\n"
+        "thread = threading.Thread(target=time.sleep, args=(1000,))\n"
+        "thread.start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        try:
+            deadline = time.monotonic() + 10
+            while _state(process.pid) != "Z" and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert _state(process.pid) == "Z"
+            alive = identity_of(process)
+            assert processes.is_alive(alive)
+            assert not processes.wait_until_gone(alive, 0.01)
+        finally:
+            process.kill()
+        assert processes.wait_until_gone(alive, 10)
+        assert processes.identity(process.pid) is None
+
+
+def _state(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 def test_a_reaped_process_is_gone(sleeper: subprocess.Popen[bytes]) -> None:
     former = identity_of(sleeper)
     sleeper.kill()
