@@ -52,11 +52,11 @@ PLACES = (
 PORT = 53
 _PID_FILE = "aardvark.pid"
 _START_TIMEOUT = 20.0  # seconds; it needs a hundredth of one
-_PATIENCE = 2.0  # seconds for the first answer
+_PATIENCE = 3.0  # seconds for the first answer
 _LITTLE_PATIENCE = 0.1  # with a network that had none the last time
 _ANSWER_TIMEOUT = 0.02
 _PAUSE = 0.001
-_SIGNAL_AGAIN = 0.25
+_SIGNAL_AGAIN = 1.0
 _END_TIMEOUT = 2.0
 
 _QUESTION = bytes([len(MARKER)]) + MARKER.encode() + b"\0" + struct.pack(">HH", 1, 1)
