@@ -4,8 +4,8 @@
 
 Driver bridge: a pair whose host's end (`cv-…`, tagged `<instance>:<container id>`) is a port of the bridge.
 macvlan and ipvlan: a link in the container that stands on one of the host. The container's end is born in its
-namespace under its name, so that there is no half-moved link. What a crash leaves goes when the namespace
-does, or is removed by `disconnect` or `sweep_links`; `connect` replaces what is not right.
+namespace, so that there is no half-moved link. What a crash leaves goes when the namespace does, or is
+removed by `disconnect` or `sweep_links`; `connect` replaces what is not right.
 
 All of it works with the lock `network` held.
 """
@@ -63,7 +63,7 @@ def connect(
                     if network.driver == BRIDGE:
                         _make_pair(outside, network, endpoint, stand, netns, instance)
                     else:
-                        _make_on_parent(outside, network, endpoint, stand, netns)
+                        _make_on_parent(outside, inside, network, endpoint, stand, netns)
             ipv6 = 6 in _versions(endpoint)
             in_network_namespace(netns_path, lambda: sysctls.settle_interface(endpoint.interface, ipv6=ipv6))
             _furnish(inside, network, endpoint, default_route)
@@ -80,7 +80,8 @@ def disconnect(network: Network, endpoint: Endpoint, netns_path: str) -> None:
         return
     try:
         with _links_in(netns_path) as links:
-            _remove(links, endpoint.interface, network.driver)
+            for name in (endpoint.host_interface, endpoint.interface):
+                _remove(links, name, network.driver)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.EINVAL):  # EINVAL: an empty file, a crash's
             raise
@@ -90,7 +91,7 @@ def change_routes(network: Network, endpoint: Endpoint, netns_path: str) -> None
     """Make the routes of a running container through this network those of the record."""
     wanted = {_key(*route) for route in _routes(network, endpoint)}
     with _links_in(netns_path) as links:
-        number = _interface(links, endpoint).number
+        number = _found(links, endpoint.interface).number
         found = {
             _key(route.destination, route.gateway, route.metric)
             for route in links.routes()
@@ -107,7 +108,7 @@ def set_default_route(places: t.Sequence[tuple[Network, Endpoint]], netns_path: 
     chosen = default_routes(places)
     with _links_in(netns_path) as links:
         wanted = {
-            (_interface(links, endpoint).number, _ALL[version], _ways_out(network, endpoint)[version])
+            (_found(links, endpoint.interface).number, _ALL[version], _ways_out(network, endpoint)[version])
             for version, (network, endpoint) in chosen.items()
         }
         found = {
@@ -175,8 +176,13 @@ def _make_pair(
     outside.apply(outside.reflect(name), outside.change(name, up=True))
 
 
-def _make_on_parent(outside: Links, network: Network, endpoint: Endpoint, parent: Link, netns: int) -> None:
-    kind = network.driver
+def _make_on_parent(
+    outside: Links, inside: Links, network: Network, endpoint: Endpoint, parent: Link, netns: int
+) -> None:
+    """Under a name that nobody has, and then its own: older kernels (6.1 does) refuse a new link elsewhere
+    the name of one of the host's.
+    """
+    kind, first_name = network.driver, endpoint.host_interface
     mode = _MODES[kind][network.mode or _USUAL_MODE[kind]]
     attributes: list[tuple[str, t.Any]] = [
         ("IFLA_LINK", parent.number),
@@ -186,13 +192,12 @@ def _make_on_parent(outside: Links, network: Network, endpoint: Endpoint, parent
     if kind == MACVLAN:  # the links of ipvlan share the MAC of their parent
         attributes.append(("IFLA_ADDRESS", endpoint.mac))
     with _explained(network, endpoint):
-        outside.apply(
-            outside.new(endpoint.interface, kind, [(f"IFLA_{kind.upper()}_MODE", mode)], attributes)
-        )
+        outside.apply(outside.new(first_name, kind, [(f"IFLA_{kind.upper()}_MODE", mode)], attributes))
+        inside.apply(inside.rename(_found(inside, first_name).number, endpoint.interface))
 
 
 def _furnish(inside: Links, network: Network, endpoint: Endpoint, default_route: bool) -> None:
-    number = _interface(inside, endpoint).number
+    number = _found(inside, endpoint.interface).number
     inside.apply(
         *(inside.new_address(number, address) for address in endpoint.addresses),
         inside.change(endpoint.interface, up=True),
@@ -224,10 +229,10 @@ def _remove(links: Links, name: str, kind: str) -> None:
         links.apply(links.delete(found.number))
 
 
-def _interface(links: Links, endpoint: Endpoint) -> Link:
-    found = links.find(endpoint.interface)
+def _found(links: Links, name: str) -> Link:
+    found = links.find(name)
     if found is None:
-        message = f"the container has no interface {endpoint.interface} any more"
+        message = f"the container has no interface {name} any more"
         raise Conflict(message, "restart the container")
     return found
 

@@ -172,9 +172,8 @@ class Links:
         return Request(_NEWLINK, 0, body, f"set up the port {name}")
 
     def rename(self, index: int, name: str) -> Request:
-        return Request(
-            _SETLINK, 0, self._link_body([("IFLA_IFNAME", name)], index=index), f"name a link {name}"
-        )
+        body = self._link_body([("IFLA_IFNAME", name)], index=index)
+        return Request(_SETLINK, 0, body, f"name a link {name}")
 
     def delete(self, index: int) -> Request:
         return Request(

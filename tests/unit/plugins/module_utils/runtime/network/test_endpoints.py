@@ -97,6 +97,12 @@ class Recorder:
     def new(self, *arguments: t.Any) -> t.Any:
         return arguments
 
+    def find(self, name: str) -> Link:
+        return PARENT._replace(number=9, name=name)
+
+    def rename(self, *arguments: t.Any) -> t.Any:
+        return arguments
+
     def apply(self, *requests: t.Any) -> None:
         self.asked += requests
 
@@ -117,11 +123,13 @@ class Recorder:
 def test_a_link_on_a_parent(
     driver: str, mode: str, mtu: int, kind_data: tuple[str, int], expected_mtu: int, has_mac: bool
 ) -> None:
-    links: t.Any = Recorder()
+    outside: t.Any = Recorder()
+    inside: t.Any = Recorder()
     on = network("direct", POOL_4, driver=driver, mode=mode, mtu=mtu)
-    endpoints._make_on_parent(links, on, ONLY_4[1], PARENT, 3)
-    [(name, kind, data, attributes)] = links.asked
+    endpoints._make_on_parent(outside, inside, on, ONLY_4[1], PARENT, 3)
+    [(name, kind, data, attributes)] = outside.asked
     expected = {"IFLA_LINK": 7, "IFLA_MTU": expected_mtu, "IFLA_NET_NS_FD": 3}
     if has_mac:
         expected["IFLA_ADDRESS"] = "02:00:00:00:00:02"
-    assert (name, kind, data, dict(attributes)) == ("eth-four", driver, [kind_data], expected)
+    assert (name, kind, data, dict(attributes)) == ("cv-ddddddddddd", driver, [kind_data], expected)
+    assert inside.asked == [(9, "eth-four")]
