@@ -62,6 +62,7 @@ class Bench:
                 "pids_limit": 100,
                 "restart_policy": "unless-stopped",
                 "stop_timeout": 1,
+                "network_mode": "none",
                 **self.roots,
             }
         }

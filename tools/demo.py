@@ -22,10 +22,11 @@ _PORT = CACHE / "demo-port"
 
 _SEEN = """
 What you just saw
-  1. The role coracle.engine.host made this machine ready: crun, conmon, catatonit, zstd; no daemon.
+  1. The role coracle.engine.host made this machine ready: crun, conmon, nft, catatonit, zstd; no daemon.
   2. A root file system of one program became the image quickstart:1.
   3. The container quickstart runs it under a small init, read-only, in 32 MiB of memory, with seccomp.
-  4. The same playbook again: changed=0. The container that was asked for is the container that runs.
+  4. Port {port} of this machine leads to it over a bridge, and another container found it there by its name.
+  5. The same playbook again: changed=0. The container that was asked for is the container that runs.
 
 What to type next
   PATH={programs}:$PATH

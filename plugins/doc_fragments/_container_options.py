@@ -333,7 +333,7 @@ options:
       - C(container:NAME) shares the network of another container, which has to run, with its addresses, its
         C(/etc/hosts) and its C(/etc/resolv.conf).
       - C(ns:/PATH) is a network namespace that something else has made, such as V(ns:/run/netns/blue).
-      - The default is the first of O(networks), else V(none).
+      - The default is the first of O(networks), else V(bridge).
       - From one network to another a running container moves without a restart. From and to the other modes
         it is replaced.
     type: str

@@ -128,6 +128,7 @@ options:
 seealso:
   - module: coracle.engine.container_info
   - module: coracle.engine.image
+  - module: coracle.engine.network
   - module: coracle.engine.volume
 """
 
@@ -181,6 +182,29 @@ EXAMPLES = r"""
         target: /tmp
         tmpfs_size: 64m
 
+- name: On two networks, found there by name, and reached from outside
+  coracle.engine.container:
+    name: shop
+    image: shop:3
+    networks:
+      - name: front
+      - name: back
+        aliases: [store]
+        ipv4_address: 10.20.0.10
+    published_ports:
+      - "443:8443"
+      - "127.0.0.1:9000:9000"
+    etc_hosts:
+      build.example.com: host-gateway
+
+- name: Onto another network and with another port, while it runs
+  coracle.engine.container:
+    name: shop
+    networks:
+      - name: front
+    published_ports:
+      - "443:8443"
+
 - name: Stop it for a while (nothing else about it changes)
   coracle.engine.container:
     name: api
@@ -221,6 +245,15 @@ container:
       Running: true
       Pid: 4711
       ExitCode: 0
+    NetworkSettings:
+      Ports:
+        8443/tcp:
+          - HostIp: 0.0.0.0
+            HostPort: "443"
+      Networks:
+        front:
+          IPAddress: 10.19.0.2
+          MacAddress: "02:42:0a:13:00:02"
 actions:
   description: What was done, or would be done in check mode, one sentence each, with the reason.
   returned: success

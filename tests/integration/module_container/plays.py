@@ -37,13 +37,18 @@ Result = dict[str, t.Any]
 
 
 class Target:
-    """localhost with an engine of its own; `image` is the name of an image in the registry at `registry`."""
+    """localhost with an engine of its own; `image` is the name of an image in the registry at `registry`.
+
+    `network_mode` is that of containers for which a test says nothing: none, for whom networks do not matter
+    and who shall not touch those of this machine; None is the default that users have.
+    """
 
     def __init__(self, paths: Paths, work: pathlib.Path, image: str, registry: str) -> None:
         self.paths = paths
         self.work = work
         self.image = image
         self.registry = registry
+        self.network_mode: str | None = "none"
         self.sent: list[str] = []
 
     def run(self, *tasks: Task, hosts: int = 1, **environment: str) -> list[Result]:
@@ -89,7 +94,8 @@ class Target:
         """What a container task would do and return, without Ansible around it: for the scenery of a test."""
         specification = {**CONTROL.options, **DESCRIPTION.options}
         defaults = {name: option.get("default") for name, option in specification.items()}
-        params = {**defaults, "name": "web", "image": self.image, "state": state, **options}
+        options = self._with_network_mode({"image": self.image, "state": state, **options})
+        params = {**defaults, "name": "web", **options}
         with Engine(self.paths) as engine:
             planned = plan_container(Sight(engine), read_description(params), read_request(params, None))
             return container_result(engine, planned, planned.plan.execute(engine), False)
@@ -100,6 +106,7 @@ class Target:
 
     def container(self, check: bool = False, diff: bool = False, **options: t.Any) -> Task:
         defaults = {"name": "web", "insecure_registries": [self.registry]}
+        options = self._with_network_mode(options)
         return self._task("coracle.engine.container", check, diff, {**defaults, **options})
 
     def info(self, check: bool = False, **options: t.Any) -> Task:
@@ -128,6 +135,13 @@ class Target:
         [result] = self.run(self.container(**options))
         assert result.get("failed"), result
         return str(result["msg"])
+
+    def _with_network_mode(self, options: Task) -> dict[str, t.Any]:
+        """Where the task is a whole declaration."""
+        says_nothing = options.get("image") and options.get("state") != "absent"
+        if self.network_mode and says_nothing and not {"network_mode", "networks"}.intersection(options):
+            return {**options, "network_mode": self.network_mode}
+        return dict(options)
 
     def _task(self, module: str, check: bool, diff: bool, options: Task) -> Task:
         roots = {"root": self.paths.root, "run_root": self.paths.run_root}

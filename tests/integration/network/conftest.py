@@ -65,6 +65,7 @@ def target(
     """A target on the host of the LAN, with an image and no networks. Its containers go with the test."""
     store_image(engine_roots, busybox_rootfs_tar)
     target = Target(engine_roots, tmp_path, IMAGE, "")
+    target.network_mode = None
     yield target
     with Engine(engine_roots) as engine:
         names = [row["name"] for row in engine.records.read().all("SELECT name FROM containers")]

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.coracle.engine.tests.integration.container.harbour import wait_until
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Result, Target
 from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import (
     check_do_again,
@@ -38,6 +39,20 @@ def networked(target: Target) -> Target:
 
 def identity(result: Result) -> tuple[str, int]:
     return result["container"]["Id"], result["container"]["State"]["Pid"]
+
+
+def test_who_names_no_network_is_on_the_default_bridge(target: Target, lan: Lan) -> None:
+    planned, done = check_do_again(target, image=target.image, **SERVE, published_ports=["8080:80"])
+    assert done["container"]["HostConfig"]["NetworkMode"] == "bridge"
+    place = done["container"]["NetworkSettings"]["Networks"]["coracle"]
+    assert place["IPAddress"]
+    assert place["Gateway"]
+    assert list(planned["container"]["NetworkSettings"]["Networks"]) == ["coracle"]
+    wait_until(lambda: lan.probe("neighbour", "tcp", ADDRESSES["host"], 8080), lambda said: "service" in said)
+    [same] = target.run(
+        target.container(image=target.image, **SERVE, published_ports=["8080:80"], network_mode="default")
+    )
+    assert same["changed"] is False
 
 
 LIVE: list[tuple[Options, str]] = [

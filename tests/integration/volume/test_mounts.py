@@ -372,7 +372,7 @@ def test_volumes_survive_replacements(stocked: Harbour) -> None:
     for place in ("/srv/data/own", "/nameless/own"):
         inside(stocked, "web", place).write_text("kept")
     for _time in range(3):
-        new = ContainerConfig(command=list(SLEEP), **config)
+        new = ContainerConfig(command=list(SLEEP), network_mode="none", **config)
         replace_container(stocked.engine, "web", new, stocked.image, IMAGE_NAME, run=True, timeout=0)
     for place in ("/srv/data/own", "/nameless/own"):
         assert inside(stocked, "web", place).read_text() == "kept"

@@ -20,7 +20,7 @@ from .config import ContainerConfig
 if t.TYPE_CHECKING:
     from .records import ContainerRecord
 
-DEFAULT_NETWORK_MODE = "none"
+DEFAULT_NETWORK_MODE = "bridge"
 
 DEFAULT_NETWORK = "coracle"
 """The network that the mode `bridge` means; that of network/model.py."""

@@ -291,9 +291,8 @@ class _Sketch:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
         elif self.now.status.alive and self.now.record.state.rewiring is not None:
-            state = dataclasses.replace(self.now.record.state, rewiring=None)
-            record = dataclasses.replace(self.now.record, state=state)
-            self._repair("a change of its networks was interrupted", self.now._replace(record=record))
+            after = self.now._replace(record=_wired(self.now.record))
+            self._repair("a change of its networks was interrupted", after)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -561,7 +560,7 @@ class _Sketch:
 
         self._make_image_whole(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
-        self._add(step, found._replace(status=Status("running")))
+        self._add(step, Outlook(_wired(found.record), Status("running")))
 
     def _restart(self, found: Outlook) -> None:
         from .container_steps import RestartContainer
@@ -592,6 +591,11 @@ class _Sketch:
 
         signal = (self.request.kill_signal or "SIGKILL") if self.request.force_kill else None
         return Ending(signal, self.asked.stop_timeout)
+
+
+def _wired(record: ContainerRecord) -> ContainerRecord:
+    """On its networks, whatever happened before."""
+    return dataclasses.replace(record, state=dataclasses.replace(record.state, rewiring=None))
 
 
 def _choice(image: ResolvedImage, name: str) -> ImageChoice:

@@ -86,6 +86,12 @@ CREATE TABLE ports (                 -- published ports of the host
     PRIMARY KEY (host_ip, protocol, host_port)
 );
 CREATE INDEX ports_by_container ON ports (container_id);
+UPDATE containers                    -- what naming no mode has meant until now
+    SET config = json_set(config, '$.config.network_mode', 'none')
+    WHERE CASE WHEN json_valid(config) THEN
+        json_type(config, '$.config') = 'object'
+        AND json_type(config, '$.config.network_mode') IS NULL
+    END;
 """
 
 MIGRATIONS = (_IMAGES_CONTAINERS_VOLUMES, _VOLUMES_ARE_FILLED_IMAGES_ARE_MOUNTED, _NETWORKS)

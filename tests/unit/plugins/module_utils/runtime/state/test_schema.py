@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 import sqlite3
 import typing as t
@@ -22,6 +23,10 @@ FIRST = """
 INSERT INTO images VALUES ('sha256:1', 'sha256:2', '{}', '2026-01-01');
 INSERT INTO image_names VALUES ('docker.io/library/app:1', 'sha256:1', NULL);
 INSERT INTO containers VALUES ('c1', 'web', 'sha256:1', '{}', '{}', '2026-01-01');
+INSERT INTO containers VALUES ('c2', 'cut', 'sha256:1', '{"config": {"user"', '{}', '2026-01-01');
+INSERT INTO containers VALUES ('c3', 'quiet', 'sha256:1', '{"config": {"user": "a"}}', '{}', '2026-01-01');
+INSERT INTO containers
+    VALUES ('c4', 'loud', 'sha256:1', '{"config": {"network_mode": "host"}}', '{}', '2026-01-01');
 INSERT INTO volumes VALUES ('data', '{"labels": {"a": "b"}, "anonymous": false}', '2026-01-01');
 INSERT INTO volume_uses VALUES ('data', 'c1');
 """
@@ -50,7 +55,7 @@ def rows(database: Database, query: str) -> list[tuple[t.Any, ...]]:
 
 
 def test_what_was_there_is_still_there(migrated: Database) -> None:
-    assert rows(migrated, "SELECT name, image_id FROM containers") == [("web", "sha256:1")]
+    assert rows(migrated, "SELECT name, image_id FROM containers WHERE id = 'c1'") == [("web", "sha256:1")]
     assert rows(migrated, "SELECT volume, container_id FROM volume_uses") == [("data", "c1")]
     assert rows(migrated, "SELECT name, record FROM volumes") == [
         ("data", '{"labels": {"a": "b"}, "anonymous": false}')
@@ -61,3 +66,10 @@ def test_volumes_of_version_1_keep_what_they_have(migrated: Database) -> None:
     """Containers have used them: nothing is copied into them any more."""
     assert rows(migrated, "SELECT filled FROM volumes") == [(1,)]
     assert rows(migrated, "SELECT * FROM image_uses") == []
+
+
+def test_containers_that_named_no_network_stay_without_one(migrated: Database) -> None:
+    found = dict(rows(migrated, "SELECT name, config FROM containers"))
+    assert json.loads(found["quiet"]) == {"config": {"user": "a", "network_mode": "none"}}
+    assert json.loads(found["loud"]) == {"config": {"network_mode": "host"}}
+    assert (found["web"], found["cut"]) == ("{}", '{"config": {"user"')
