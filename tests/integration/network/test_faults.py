@@ -13,12 +13,21 @@ import typing as t
 
 import pytest
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import list_hidden
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network import bridges
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.model import BRIDGE, MACVLAN
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.model import (
+    BRIDGE,
+    MACVLAN,
+    Pool,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.options import NetworkOptions
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.records import endpoints_of
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_network import (
     create_network,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.replace_container import (
+    repair_replacement,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.tests.integration.container.harbour import store_image, wait_until
@@ -124,13 +133,12 @@ class NetworkVerb(Verb):
     def create(self, engine: Engine) -> None:
         verbs.create_server(engine, "web")
 
-    def answers(self, place: str = "neighbour") -> bool:
-        answer = self.lan.probe(place, "tcp", ADDRESSES["host"], 8080, timeout=2)
-        return answer == "open:at your service\n"
+    def answer(self) -> str:
+        return self.lan.probe("neighbour", "tcp", ADDRESSES["host"], 8080, timeout=2)
 
-    def check_connected(self, engine: Engine, networks: int) -> None:
+    def check_connected(self, engine: Engine, networks: int, answer: str = "at your service") -> None:
         self.check_running(engine)
-        wait_until(self.answers, bool)
+        wait_until(self.answer, lambda found: found == f"open:{answer}\n")
         assert len(host_links() - NOTHING_OF_OURS) == 2 * networks  # a bridge and a port for each
         interfaces = {f"eth{number}" for number in range(networks)}
         record = self.record(engine)
@@ -210,17 +218,50 @@ class Disconnect(Connect):
         self.check_connected(engine, 2)
 
 
+class Replace(NetworkVerb):
+    verb = staticmethod(verbs.replace)
+
+    def begin(self, engine: Engine) -> None:
+        verbs.create_old(engine, "web")
+        container_verbs.start_container(engine, "web")
+
+    def do_again(self, engine: Engine) -> None:
+        """What the next task finds is undone or finished: the port is with the one that goes by the name."""
+        for half in list_hidden(engine.database):
+            repair_replacement(engine, half.id)
+        record = self.record(engine)
+        assert record is not None
+        is_new = record.config.command == ["nc", "-ll", "-p", "80", "-e", "echo", "new"]
+        self.check_fixed(engine, "new" if is_new else "old")
+        if not is_new:
+            verbs.replace(engine, "web")
+
+    def check_done(self, engine: Engine) -> None:
+        self.check_fixed(engine, "new")
+
+    def check_fixed(self, engine: Engine, answer: str) -> None:
+        assert list_hidden(engine.database) == []
+        self.check_connected(engine, 2, answer)
+        record = self.record(engine)
+        assert record is not None
+        front, _back = endpoints_of(engine.database.read(), record.id)
+        assert (front.address(4), front.mac) == (verbs.FIXED_ADDRESS, verbs.FIXED_MAC)
+        assert self.lan.probe("host", "tcp", verbs.FIXED_ADDRESS, 80, timeout=2) == f"open:{answer}\n"
+
+
 @pytest.fixture
 def paths(engine_roots: Paths, busybox_rootfs_tar: pathlib.Path) -> Paths:
     store_image(engine_roots, busybox_rootfs_tar)
     with Engine(engine_roots) as engine:
-        for name in ("front", "back", "third"):
+        create_network(engine, "front", NetworkOptions(dns=False, pools=(Pool(verbs.FRONT, "10.99.0.1"),)))
+        for name in ("back", "third"):
             create_network(engine, name, NetworkOptions(dns=False))
     return engine_roots
 
 
 @pytest.mark.parametrize(
-    ("trial", "limit"), [(Start, 20), (Stop, 14), (Remove, 14), (Connect, 14), (Disconnect, 14)]
+    ("trial", "limit"),
+    [(Start, 20), (Stop, 14), (Remove, 14), (Connect, 14), (Disconnect, 14), (Replace, 14)],
 )
 def test_killed_anywhere(paths: Paths, lan: Lan, trial: t.Callable[[Paths, Lan], Trial], limit: int) -> None:
     kill_everywhere(trial(paths, lan), limit, ALL)
