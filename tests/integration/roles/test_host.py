@@ -62,7 +62,7 @@ def test_check_do_again_check(apply_role: ApplyRole, tmp_path: pathlib.Path) -> 
 def test_check_mode_where_nothing_is_installed(apply_role: ApplyRole, tmp_path: pathlib.Path) -> None:
     run = apply_role("--check", host_root=str(tmp_path), host_program_directories=[str(tmp_path)])
     assert run.status == 0
-    assert "would install catatonit, conmon, crun, zstd" in run.output
+    assert "would install aardvark-dns, catatonit, conmon, crun, nftables, zstd" in run.output
     assert run.changed >= 1
 
 
@@ -70,7 +70,7 @@ def test_another_runtime(apply_role: ApplyRole, tmp_path: pathlib.Path) -> None:
     run = apply_role(
         "--check", host_root=str(tmp_path), host_program_directories=[str(tmp_path)], host_runtime="runc"
     )
-    assert "would install catatonit, conmon, runc, zstd" in run.output
+    assert "would install aardvark-dns, catatonit, conmon, nftables, runc, zstd" in run.output
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_another_runtime(apply_role: ApplyRole, tmp_path: pathlib.Path) -> None:
     [
         (
             {"host_program_directories": ["/nowhere"], "host_manage_packages": False},
-            "localhost lacks catatonit, conmon, crun, zstd, and host_manage_packages is false: install them",
+            "localhost lacks aardvark-dns, catatonit, conmon, crun, nft, zstd, and host_manage_packages is false",
         ),
         (
             {"host_oldest_versions": {"crun": "77.1", "conmon": "2.0"}},
