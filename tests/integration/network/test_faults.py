@@ -136,6 +136,11 @@ class NetworkVerb(Verb):
     def answer(self) -> str:
         return self.lan.probe("neighbour", "tcp", ADDRESSES["host"], 8080, timeout=2)
 
+    def check_running(self, engine: Engine) -> None:
+        """Who gives the last answer has a moment to end."""
+        wait_until(lambda: self.processes(engine), lambda found: len(found) == 1)
+        super().check_running(engine)
+
     def check_connected(self, engine: Engine, networks: int, answer: str = "at your service") -> None:
         self.check_running(engine)
         wait_until(self.answer, lambda found: found == f"open:{answer}\n")
