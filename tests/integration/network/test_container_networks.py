@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import shutil
+import signal
 import typing as t
 
 import pytest
@@ -23,6 +26,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     InvalidInput,
     RuntimeFailure,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import cgroups, mounts
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.namespaces import (
     create_network_namespace,
     remove_network_namespace,
@@ -48,6 +52,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.replace_container import (
     repair_replacement,
     replace_container,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.restore_containers import (
+    restore_containers,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.stop_container import (
     stop_container,
@@ -248,6 +255,40 @@ def test_a_container_keeps_its_place_over_starts(harbour: Harbour, lan: Lan) -> 
     assert endpoints_of(harbour.engine.records.read(), record.id) == [before]
     place = harbour.paths.network_namespace(record.id)
     assert before.mac in lan.run(place, ["ip", "-o", "link", "show", "eth0"])
+
+
+def test_after_a_reboot_everything_has_its_place_again(harbour: Harbour, lan: Lan) -> None:
+    """As a reboot has it: processes, links, firewall and run root are gone. Who shares the network of another
+    container comes after it, although it was made first.
+    """
+    create_network(harbour.engine, "web", NetworkOptions())
+    always = {"restart_policy": "always", "stop_timeout": 0}
+    harbour.create("helper", *WAIT, network_mode="container:shop", **always)
+    record = harbour.start("shop", *SERVE, network_mode="web", published_ports=ports("8080:80"), **always)
+    harbour.start("helper")
+    before = endpoints_of(harbour.engine.records.read(), record.id)
+    reboot(harbour, lan)
+
+    assert restore_containers(harbour.engine) == ["shop", "helper"]
+    assert endpoints_of(harbour.engine.records.read(), record.id) == before
+    answers(lan, "neighbour", ADDRESSES["host"], 8080)
+    shop, helper = (os.stat(f"/proc/{harbour.status(name).pid}/ns/net").st_ino for name in ("shop", "helper"))
+    assert shop == helper
+
+
+def reboot(harbour: Harbour, lan: Lan) -> None:
+    group = harbour.paths.cgroup_parent
+    for pid in [*cgroups.processes(f"{group}/conmon"), *cgroups.processes(group)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: cgroups.processes(group), lambda left: not left)
+    for directory in (harbour.paths.run_root, harbour.paths.root):
+        mounts.unmount_below(directory)
+    cgroups.remove(group)
+    for bridge in bridges(lan):
+        lan.run("host", ["ip", "link", "delete", bridge])
+    lan.run("host", ["nft", "flush", "ruleset"])
+    shutil.rmtree(harbour.paths.run_root)
 
 
 def test_what_a_kill_leaves_is_put_right(harbour: Harbour, lan: Lan) -> None:
