@@ -331,7 +331,8 @@ options:
         first container needs it. The name of another network is that network.
       - V(host) shares the network of the host. V(none) gives the container only a loopback interface.
       - C(container:NAME) shares the network of another container, which has to run, with its addresses, its
-        C(/etc/hosts) and its C(/etc/resolv.conf).
+        C(/etc/hosts) and its C(/etc/resolv.conf). When that one is started anew or replaced, this one has to
+        be restarted to share the new network.
       - C(ns:/PATH) is a network namespace that something else has made, such as V(ns:/run/netns/blue).
       - The default is the first of O(networks), else V(bridge).
       - From one network to another a running container moves without a restart. From and to the other modes
