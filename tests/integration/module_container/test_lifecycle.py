@@ -124,3 +124,14 @@ def test_a_container_is_never_found_by_a_part_of_its_id(target: Target) -> None:
     )
     assert part["changed"] is False
     assert whole["changed"] is True
+
+
+def test_a_directory_that_is_made_on_the_host_is_told(target: Target) -> None:
+    place = target.work / "made" / "deep"
+    [planned] = target.run(target.container(check=True, image=target.image, volumes=[f"{place}:/x"], **QUICK))
+    assert not place.parent.exists()
+    _planned, done = check_do_again(target, image=target.image, volumes=[f"{place}:/x"], **QUICK)
+    assert planned["actions"] == done["actions"]
+    assert done["actions"][1] == f"create directory {place} on the host: container web mounts it"
+    assert place.is_dir()
+    target.remove()

@@ -10,10 +10,14 @@ VOLUME of the image       an anonymous volume
 from __future__ import annotations
 
 import hashlib
+import os
 import typing as t
 
 from ..errors import IntegrityError
 from .config import ContainerConfig
+
+if t.TYPE_CHECKING:
+    from .records import ContainerRecord
 
 _MOST_VOLUMES = 100  # every VOLUME of an image is a directory on the host
 
@@ -56,6 +60,17 @@ class VolumeMount(t.NamedTuple):
 def asked_mounts(config: ContainerConfig) -> list[dict[str, t.Any]]:
     """`volumes` and `mounts` in normal form (storage_values.py)."""
     return [*(config.volumes or ()), *(config.mounts or ())]
+
+
+def sources_to_make(record: ContainerRecord) -> list[str]:
+    """Paths of the host that are to be mounted, are not there, and are made as directories by the start."""
+    paths = {
+        mount["source"]
+        for mount in asked_mounts(record.config)
+        if mount["type"] == "bind" and mount.get("create", True)
+    }
+    paths.update(mount.source for mount in record.inherited if mount.type == "bind" and mount.create)
+    return sorted(path for path in paths if not os.path.lexists(path))
 
 
 def tmpfs_of(config: ContainerConfig) -> dict[str, str]:

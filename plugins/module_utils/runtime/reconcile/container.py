@@ -171,6 +171,12 @@ class Sight:
         image = find_image(self.engine.records, image_id)
         return image if image and damaged_layers(self.engine, image) else None
 
+    def missing_sources(self, record: ContainerRecord) -> list[str]:
+        """Paths of the host that the container mounts and that its start makes, as directories."""
+        from ..container.storage import sources_to_make
+
+        return sources_to_make(record)
+
 
 def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Planned:
     """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
@@ -513,7 +519,7 @@ class _Sketch:
         step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
         record = self._record_to_come(image)
         if run:
-            self._make_image_whole(record)
+            self._prepare_start(record)
         record.ancestor = old.record.ancestor or old.record.id
         self._add(step, Outlook(record, Status("running" if run else "created")))
 
@@ -542,6 +548,13 @@ class _Sketch:
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
         self._add(step, old._replace(record=record))
 
+    def _prepare_start(self, record: ContainerRecord) -> None:
+        self._make_image_whole(record)
+        for path in self.sight.missing_sources(record):
+            from .container_steps import MakeSource
+
+            self._add(MakeSource(path, self.name), self.now)
+
     def _make_image_whole(self, record: ContainerRecord) -> None:
         """Before a start, with those that are mounted; an image that is yet to be pulled will be."""
         names = {record.image_id: record.image_name}
@@ -558,14 +571,14 @@ class _Sketch:
     def _start(self, found: Outlook) -> None:
         from .container_steps import StartContainer
 
-        self._make_image_whole(found.record)
+        self._prepare_start(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
         self._add(step, Outlook(_wired(found.record), Status("running")))
 
     def _restart(self, found: Outlook) -> None:
         from .container_steps import RestartContainer
 
-        self._make_image_whole(found.record)
+        self._prepare_start(found.record)
         step = RestartContainer(self.name, self._ending())
         self._add(step, found._replace(status=Status("running")))
 
@@ -579,7 +592,7 @@ class _Sketch:
         from .container_steps import RunContainer
 
         if not found.running:
-            self._make_image_whole(found.record)
+            self._prepare_start(found.record)
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))
         if self.request.cleanup or found.record.config.auto_remove:

@@ -113,6 +113,23 @@ class RenameContainer(Step):
 
 
 @dataclasses.dataclass(frozen=True)
+class MakeSource(Step):
+    """As Docker does. Containers that start without a task make it themselves."""
+
+    path: str
+    container: str
+
+    def describe(self) -> str:
+        return f"create directory {self.path} on the host: container {self.container} mounts it"
+
+    def execute(self, engine: Engine) -> None:
+        from ..container.mount_places import make_bind_sources
+        from ..container.storage import VolumeMount
+
+        make_bind_sources([VolumeMount("bind", self.path, "")])
+
+
+@dataclasses.dataclass(frozen=True)
 class StartContainer(Step):
     """`fresh`: the plan has made the container, and takes it back if it does not start."""
 

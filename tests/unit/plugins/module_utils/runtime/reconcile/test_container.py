@@ -11,6 +11,7 @@ replacement  what an interrupted one has left: `was_running`, or nothing: the ol
 image        how the image is resolved: `here` (id, null: not at all), `pull` (reason), `warning`,
                  `damaged`
 mounted      how an image that is mounted is resolved, in the same way
+missing      paths of the host that are not there
 sources      targets of the volumes that volumes_from brings (absent: the container is not there)
 task         the task's options, over the defaults of the module
 steps        what the plan says; `differences` (options) and `after` (status, null: gone) where of interest
@@ -121,6 +122,10 @@ class Scene(Sight):
     def missing_networks(self, asked: ContainerConfig) -> list[str]:
         names = [item["name"] for item in attachments_of(asked).networks]
         return [f"there is no network {name}" for name in names if name in self.case.get("missing", ())]
+
+    def missing_sources(self, record: ContainerRecord) -> list[str]:
+        found = super().missing_sources(record)
+        return [path for path in found if path in self.case.get("missing", ())]
 
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         return image_record(image_id) if self.case.get("image", {}).get("damaged") else None
