@@ -103,9 +103,13 @@ def sweep_links(snapshot: Snapshot) -> None:
     needed |= {host_link(snapshot.network_of(endpoint)) for endpoint in snapshot.endpoints}
     with Links() as links:
         found = [link for link in links.tagged(tag(snapshot.instance, "")) if link.name not in needed]
-        for link in sorted(found, key=lambda link: link.kind != "veth"):
-            if link.kind != "bridge" or not links.ports(link):
-                links.apply(links.delete(link.number))
+        going = {link.number for link in found if link.kind != "bridge"}
+        going |= {
+            link.number
+            for link in found
+            if link.kind == "bridge" and all(port.number in going for port in links.ports(link))
+        }
+        links.apply(*links.delete_all(link.name for link in found if link.number in going))
 
 
 def _own_link(links: Links, name: str, first_name: str, kind: str, own_tag: str) -> Link | None:

@@ -28,7 +28,7 @@ from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
 from ..linux.files import make_private_directory
 from ..linux.locks import lock
 from ..linux.namespaces import create_network_namespace, is_network_namespace, remove_network_namespace
-from ..network.model import Endpoint, Network
+from ..network.model import BRIDGE, Endpoint, Network
 from ..network.records import endpoints_of, find_network
 from .network_snapshot import network_snapshot
 from .refresh_network import refresh_network
@@ -110,7 +110,7 @@ def disconnect_endpoints(
             stack.enter_context(lock(engine.paths, "network"))
         for endpoint in endpoints:
             network = find_network(engine.records.read(), endpoint.network)
-            if network is not None:
+            if network is not None and network.driver != BRIDGE:  # those of a bridge are swept, all at once
                 with collecting(errors):
                     disconnect(network, endpoint, path)
         with collecting(errors):
