@@ -53,12 +53,17 @@ def change_network(transaction: Transaction, record: ContainerRecord, config: Co
     mode, networks = attachments_of(config)
     if not has_interfaces(mode):
         return
+    had = attachments_of(record.config).networks
     wanted = {item["name"] for item in networks}
-    for item in attachments_of(record.config).networks:
+    for item in had:
         if item["name"] not in wanted:
             delete_endpoint(transaction, record.id, item["name"])
+    there = {endpoint.network for endpoint in endpoints_of(transaction, record.id)}
+    same_first = had[:1] == networks[:1]
     for item in networks:
-        occupy_network(transaction, changed, item)
+        # What is as it was needs nothing, and its network may have moved since.
+        if not (same_first and item in had and item["name"] in there):
+            occupy_network(transaction, changed, item)
     reserve_ports(transaction, record.id, _ports(changed))
 
 

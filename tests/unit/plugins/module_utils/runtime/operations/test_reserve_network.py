@@ -36,6 +36,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.rec
     insert_network,
     ports_of,
     save_endpoint,
+    save_network,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.inspect_container import (
@@ -198,6 +199,26 @@ def test_a_change_keeps_what_stays(engine: Engine) -> None:
     web = places(engine, OLD)["web"]
     assert (web.interface, web.addresses) == ("eth0", ("10.9.0.8/24", before["web"].addresses[1]))
     assert web.id != before["web"].id
+
+
+def test_a_change_of_something_else_leaves_places_alone(engine: Engine) -> None:
+    """The network has moved to another subnet, which has no place for what the task still asks for."""
+    fixed = {"networks": [{"name": "db", "ipv4_address": "10.8.0.7"}]}
+    record = add(engine, OLD, **fixed)
+    with engine.database.transaction() as transaction:
+        save_network(transaction, NETWORKS[1]._replace(pools=(Pool("10.6.0.0/24", "10.6.0.1"),)))
+        save_endpoint(transaction, places(engine, OLD)["db"]._replace(addresses=("10.6.0.7/24",)))
+    before = places(engine, OLD)
+    change(engine, record, **fixed, labels={"a": "b"})
+    assert places(engine, OLD) == before
+    with pytest.raises(InvalidInput, match="in no subnet"):
+        change(engine, record, networks=[{**fixed["networks"][0], "aliases": ["x"]}])
+
+
+def test_another_first_network_comes_first(engine: Engine) -> None:
+    record = add(engine, OLD, networks=[{"name": "web"}, {"name": "db"}])
+    change(engine, record, networks=[{"name": "db"}, {"name": "web"}])
+    assert [places(engine, OLD)[name].priority for name in ("web", "db")] == [0, 1]
 
 
 def test_ports_are_kept_closed_and_opened(engine: Engine) -> None:
