@@ -31,7 +31,8 @@ _NOWHERE = "255.255.255.255"  # the kernel sends nothing there
 class Zone(t.NamedTuple):
     """One network as the server is told of it: the name and content of its file.
 
-    `generation` is the address under which MARKER is known when the server has read exactly this.
+    `generation` is the address under which MARKER is known when the server has read exactly this, and what
+    there is to say of all other networks: with any of them it reads everything again.
     """
 
     network_id: str
@@ -67,12 +68,23 @@ def zones(snapshot: Snapshot, listen: t.Mapping[str, t.Sequence[str]]) -> list[Z
     addresses, by network id.
     """
     isolated = _isolated(snapshot)
-    found = []
+    told: list[tuple[Network, tuple[str, ...], list[str]]] = []
     for network in snapshot.networks:
         endpoints = [endpoint for endpoint in snapshot.endpoints if endpoint.network == network.name]
         if endpoints and listen.get(network.id):
-            found.append(_zone(network, tuple(listen[network.id]), endpoints, snapshot.members, isolated))
-    return found
+            addresses = tuple(listen[network.id])
+            told.append(
+                (network, addresses, _lines(network, addresses, endpoints, snapshot.members, isolated))
+            )
+    everything = "\n".join(line for network, _listen, lines in told for line in (network.id, *lines))
+    generation = "0." + ".".join(map(str, hashlib.sha256(everything.encode()).digest()[:3]))
+    return [_zone(*each, generation) for each in told]
+
+
+def _zone(network: Network, listen: tuple[str, ...], lines: t.Sequence[str], generation: str) -> Zone:
+    name = f"{network.id}%int" if network.internal else network.id
+    marker = f"coracle {generation}  {MARKER}"
+    return Zone(network.id, listen, name, "".join(f"{line}\n" for line in (*lines, marker)), generation)
 
 
 def _isolated(snapshot: Snapshot) -> frozenset[str]:
@@ -82,13 +94,13 @@ def _isolated(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(snapshot.members.keys() - reach)
 
 
-def _zone(
+def _lines(
     network: Network,
     listen: tuple[str, ...],
     endpoints: t.Sequence[Endpoint],
     members: t.Mapping[str, Member],
     isolated: frozenset[str],
-) -> Zone:
+) -> list[str]:
     """Up to aardvark-dns 1.10 nothing but the fifth field keeps an isolated container's questions inside, and
     they get no answer; later ones know by the file name, and answer that there is no such name.
     """
@@ -101,15 +113,7 @@ def _zone(
             servers = _NOWHERE if member.container_id in isolated else _servers(member.dns_servers)
             addresses = f"{_addresses(endpoint, 4)} {_addresses(endpoint, 6)}"
             lines.append(f"{member.container_id} {addresses} {names} {servers}".rstrip())
-    generation = "0." + ".".join(map(str, hashlib.sha256("\n".join(lines).encode()).digest()[:3]))
-    lines.append(f"coracle {generation}  {MARKER}")
-    return Zone(
-        network.id,
-        listen,
-        f"{network.id}%int" if network.internal else network.id,
-        "".join(f"{line}\n" for line in lines),
-        generation,
-    )
+    return lines
 
 
 def _addresses(endpoint: Endpoint, version: int) -> str:
