@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..runtime.container.environment_values import parse_labels
 from ..runtime.errors import InvalidInput, doing
 from ..runtime.network.model import BRIDGE, DRIVERS, Pool
 from ..runtime.network.option_values import (
@@ -116,13 +115,21 @@ def _options(params: t.Mapping[str, t.Any]) -> NetworkOptions:
         dns=params["dns"],
         dns_servers=parse_dns_servers(params["dns_servers"]),
         routes=parse_routes(params["routes"]),
-        labels=parse_labels(params["labels"], "labels"),
+        labels=_labels(params["labels"]),
         bridge=driver.bridge,
         parent=driver.parent,
         vlan=driver.vlan,
         mode=driver.mode,
         mtu=driver.mtu,
     )
+
+
+def _labels(given: dict[str, t.Any]) -> dict[str, str]:
+    if not given:
+        return {}
+    from ..runtime.container.environment_values import parse_labels
+
+    return parse_labels(given, "labels")
 
 
 def _is_enabled(asked: bool | None, version: int, pools: t.Sequence[Pool]) -> bool:

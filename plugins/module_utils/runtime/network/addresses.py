@@ -8,7 +8,6 @@ Podman: 10.88/16 and up). Those for IPv6 share the prefix of a site that is made
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import typing as t
 
@@ -73,6 +72,8 @@ def _free_subnet(
 
 
 def _site(text: str) -> IpNetwork:
+    import hashlib
+
     prefix = b"\xfd" + hashlib.sha256(text.encode()).digest()[:5]
     return ipaddress.IPv6Network((int.from_bytes(prefix.ljust(16, b"\0"), "big"), _SITE))
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 
 from ..errors import Conflict, InvalidInput
@@ -118,6 +117,8 @@ def _start(paths: Paths) -> int:
     """
     if paths.root == DEFAULT_ROOT:
         return 0
+    import hashlib
+
     return int.from_bytes(hashlib.sha256(paths.instance.encode()).digest()[:4], "big")
 
 

@@ -12,16 +12,12 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..container.attachments import check_connectable
-from ..container.records import ContainerRecord, find_container
 from ..errors import Conflict, NotFound, doing
 from ..network.model import Network
 from ..network.options import NetworkOptions
 from ..network.records import container_name, endpoints_in, find_network
 from ..operations.choose_network import choose_network
-from ..operations.move_endpoints import asked_addresses, move_endpoints
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
-from .network_differences import network_differences
 from .network_steps import (
     ConnectContainer,
     CreateNetwork,
@@ -34,6 +30,7 @@ from .network_steps import (
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
     from ..engine import Engine
     from ..network.links import HostView
     from ..network.model import Endpoint
@@ -120,8 +117,12 @@ def _plan_transition(
         for endpoint in endpoints_in(rows, before.name)
         if container_name(rows, endpoint.container_id) not in members.gone
     ]
-    found = network_differences(before, after)
-    moved = move_endpoints(rows, after, staying) if found or request.force else staying
+    found = _differences(before, after)
+    moved = staying
+    if found or request.force:
+        from ..operations.move_endpoints import move_endpoints
+
+        moved = move_endpoints(rows, after, staying)
     if moved != staying:  # somebody has an address that is nobody's any more, and gets another one
         found = [_replacing(difference) for difference in found]
     steps: list[Step] = [
@@ -131,6 +132,14 @@ def _plan_transition(
     ]
     plan = Plan(steps, [*found, *members.differences])
     return PlannedNetwork(plan, before, after, _lost_addresses(engine, staying, moved))
+
+
+def _differences(before: Network, after: Network) -> list[Difference]:
+    if before._replace(asked=after.asked, unfinished=after.unfinished) == after:
+        return []
+    from .network_differences import network_differences
+
+    return network_differences(before, after)
 
 
 def _change(request: NetworkRequest, before: Network, found: t.Sequence[Difference]) -> list[Step]:
@@ -149,11 +158,13 @@ def _lost_addresses(
     engine: Engine, staying: t.Sequence[Endpoint], moved: t.Sequence[Endpoint]
 ) -> tuple[str, ...]:
     """Warnings for containers that have asked for an address which the network has no more."""
+    if staying == moved:
+        return ()
+    from ..operations.move_endpoints import asked_addresses
+
     rows = engine.records.read()
     lost = []
     for then, now in zip(staying, moved):
-        if then.addresses == now.addresses:
-            continue
         asked = asked_addresses(rows, then)
         for version in (4, 6):
             own = then.address(version)
@@ -191,6 +202,9 @@ def _plan_members(engine: Engine, request: NetworkRequest, before: Network | Non
 
 
 def _connectable(engine: Engine, name: str) -> ContainerRecord:
+    from ..container.attachments import check_connectable
+    from ..container.records import find_container
+
     record = find_container(engine.records, name)
     if record is None:
         raise NotFound(f"connected: there is no container {name}", "create it first", container=name)
