@@ -178,7 +178,9 @@ class Docker(Neighbourhood):
 
     def _wait_for(self, daemon: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 60
-        while subprocess.run(["docker", "--host", self.socket, "info"], capture_output=True).returncode:
+        while subprocess.run(
+            ["docker", "--host", self.socket, "info"], capture_output=True, check=False
+        ).returncode:
             if time.monotonic() > deadline or daemon.poll() is not None:
                 raise RuntimeError(f"dockerd did not start: {(self.directory / 'log').read_text()[-2000:]}")
             time.sleep(0.2)

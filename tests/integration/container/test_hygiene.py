@@ -98,6 +98,7 @@ def test_modes_under_any_umask(harbour: Harbour, umask: int) -> None:
         "hosts": 0o644,
         "hostname": 0o644,
         "resolv.conf": 0o644,
+        "host-files": 0o600,
     }
     for path in (harbour.paths.run_root, harbour.paths.container_run(harbour.record("web").id)):
         assert _mode(path) == 0o700

@@ -78,7 +78,8 @@ def test_another_runtime(apply_role: ApplyRole, tmp_path: pathlib.Path) -> None:
     [
         (
             {"host_program_directories": ["/nowhere"], "host_manage_packages": False},
-            "localhost lacks aardvark-dns, catatonit, conmon, crun, nft, zstd, and host_manage_packages is false",
+            "localhost lacks aardvark-dns, catatonit, conmon, crun, nft, zstd,"
+            " and host_manage_packages is false",
         ),
         (
             {"host_oldest_versions": {"crun": "77.1", "conmon": "2.0"}},

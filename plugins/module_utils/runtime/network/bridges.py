@@ -89,7 +89,7 @@ def remove_unused_bridge(network: Network, instance: str) -> None:
     if network.driver != BRIDGE:
         return
     with Links() as links:
-        for name in {host_link(network), bridge_name(network.id)}:
+        for name in sorted({host_link(network), bridge_name(network.id)}):
             bridge = links.find(name)
             if bridge is not None and bridge.alias == tag(instance, network.id) and not links.ports(bridge):
                 links.apply(links.delete(bridge.number))

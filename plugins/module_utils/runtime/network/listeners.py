@@ -78,8 +78,7 @@ def _sockets(protocol: str, version: int) -> t.Iterator[tuple[_Address, int, str
     suffix = "6" if version == 6 else ""
     try:
         with open(f"/proc/thread-self/net/{protocol}{suffix}", encoding="ascii") as lines:
-            next(lines)
-            rows = [line.split() for line in lines]
+            rows = [line.split() for line in lines][1:]  # the first are the headings
     except FileNotFoundError:
         return
     for row in rows:

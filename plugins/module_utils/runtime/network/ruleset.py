@@ -41,7 +41,7 @@ def subnet(text: str) -> Nft:
 
 
 def port(number: int) -> Nft:
-    if type(number) is not int or not 0 < number < 65536:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 65536:
         raise ValueError(f"{number!r} is no port")
     return Nft(str(number))
 

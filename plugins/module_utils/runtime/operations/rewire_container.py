@@ -111,7 +111,7 @@ def _put_back(
                 insert_port(transaction, port)
             record.config = before.config
             save_config(transaction, record)
-            _note(transaction, record, after, before)
+            _note(transaction, record, after, before)  # pylint: disable=arguments-out-of-order
         settle_wiring(engine, record)
     if fate and isinstance(error, CoracleError):
         error.message += f"; and what was before could not be brought back: {fate[0]}"

@@ -69,11 +69,12 @@ MAC = "02:00:00:00:00:01"
 
 @pytest.fixture
 def engine(tmp_path: pathlib.Path) -> t.Iterator[Engine]:
-    with Engine(Paths(str(tmp_path / "root"), str(tmp_path / "run"))) as engine:
-        with engine.database.transaction() as transaction:
-            for network in NETWORKS:
-                insert_network(transaction, network)
-        yield engine
+    engine = Engine(Paths(str(tmp_path / "root"), str(tmp_path / "run")))
+    with engine.database.transaction() as transaction:
+        for network in NETWORKS:
+            insert_network(transaction, network)
+    yield engine
+    engine.close()
 
 
 def add(
