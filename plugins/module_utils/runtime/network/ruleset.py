@@ -40,7 +40,7 @@ def subnet(text: str) -> Nft:
     return Nft(str(ipaddress.ip_network(text)))
 
 
-def port(number: int) -> Nft:
+def port(number: t.Any) -> Nft:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 65536:
         raise ValueError(f"{number!r} is no port")
     return Nft(str(number))
