@@ -22,10 +22,9 @@ import os
 import socket
 import typing as t
 
-from ..errors import HostNotReady
 from ..linux.files import read_bounded, write_atomically
+from .sysctls import ROOT, read_setting, write_setting
 
-_SETTINGS = "/proc/sys/net"
 _SWITCH = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}
 _LARGEST = 1 << 16
 
@@ -34,7 +33,7 @@ Interfaces = dict[int, tuple[str, ...]]
 
 def is_on(version: int) -> bool:
     """Also if the host has no such IP version: there is nothing to switch on."""
-    return _read(_SWITCH[version]) != "0"
+    return read_setting(_SWITCH[version]) != "0"
 
 
 def remember_interfaces(record: str, versions: t.Iterable[int], own: t.Container[str]) -> None:
@@ -51,13 +50,13 @@ def switch_on(versions: t.Iterable[int]) -> None:
         if not is_on(version):
             if version == 6:
                 _keep_learning_routes()
-            _write(_SWITCH[version], "1")
+            write_setting(_SWITCH[version], "1")
 
 
 def switch_off(record: str) -> None:
     """What the engine had switched on."""
     for version in recorded(record):
-        _write(_SWITCH[version], "0")
+        write_setting(_SWITCH[version], "0")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record)
 
@@ -83,33 +82,13 @@ def loopback6_works() -> bool:
     With br_netfilter it gets its destination back while it is still on the bridge, and the host's IPv6 input
     refuses `::1` from any device. Otherwise the route that the bridge has for it (bridges.py) leads it home.
     """
-    return _read("bridge/bridge-nf-call-ip6tables") in ("", "0")
+    return read_setting("bridge/bridge-nf-call-ip6tables") in ("", "0")
 
 
 def _keep_learning_routes() -> None:
     """A host that forwards ignores router advertisements where `accept_ra` is 1: interfaces that listened
     until now go on doing so.
     """
-    for name in os.listdir(os.path.join(_SETTINGS, "ipv6/conf")):
-        if name not in ("all", "lo") and _read(f"ipv6/conf/{name}/accept_ra") == "1":
-            _write(f"ipv6/conf/{name}/accept_ra", "2")
-
-
-def _read(name: str) -> str:
-    """Empty if the kernel has no such setting."""
-    try:
-        with open(os.path.join(_SETTINGS, name), encoding="ascii") as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _write(name: str, value: str) -> None:
-    try:
-        with open(os.path.join(_SETTINGS, name), "w", encoding="ascii") as file:
-            file.write(value)
-    except OSError as error:
-        setting = ".".join(("net", *name.split("/")))
-        raise HostNotReady(
-            f"cannot set {setting} to {value}: {error.strerror}", "set it on the host"
-        ) from error
+    for name in os.listdir(os.path.join(ROOT, "ipv6/conf")):
+        if name not in ("all", "lo") and read_setting(f"ipv6/conf/{name}/accept_ra") == "1":
+            write_setting(f"ipv6/conf/{name}/accept_ra", "2")

@@ -60,7 +60,7 @@ def rewire_container(
         changes = unfinished or before[1:] != after[1:]
         changes = changes and os.path.exists(engine.paths.network_namespace(record.id))
         if changes:
-            _note(transaction, record, before, after)
+            _note(transaction, record, before.endpoints, after.endpoints)
     if not changes:
         return
     try:
@@ -87,11 +87,14 @@ def _wiring(reader: Reader, record: ContainerRecord) -> _Wiring:
     return _Wiring(record.config, endpoints_of(reader, record.id), ports_of(reader, record.id))
 
 
-def _note(transaction: Transaction, record: ContainerRecord, before: _Wiring, after: _Wiring) -> None:
-    stays = {endpoint.id for endpoint in after.endpoints}
+def _note(
+    transaction: Transaction, record: ContainerRecord, there: list[Endpoint], wanted: list[Endpoint]
+) -> None:
+    """Put down which interfaces have to go."""
+    stays = {endpoint.id for endpoint in wanted}
     # Those of a change that was killed, too.
     earlier = [Endpoint.from_json(text) for text in record.state.rewiring or ()]
-    leaving = {each.id: each for each in (*earlier, *before.endpoints) if each.id not in stays}
+    leaving = {each.id: each for each in (*earlier, *there) if each.id not in stays}
     record.state.rewiring = [each.to_json() for each in leaving.values()]
     save_state(transaction, record)
 
@@ -111,7 +114,7 @@ def _put_back(
                 insert_port(transaction, port)
             record.config = before.config
             save_config(transaction, record)
-            _note(transaction, record, after, before)  # pylint: disable=arguments-out-of-order
+            _note(transaction, record, after.endpoints, before.endpoints)
         settle_wiring(engine, record)
     if fate and isinstance(error, CoracleError):
         error.message += f"; and what was before could not be brought back: {fate[0]}"
