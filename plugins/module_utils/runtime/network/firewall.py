@@ -28,6 +28,7 @@ from .ruleset import (
     concatenated,
     interface,
     ip,
+    is_interface,
     jump,
     leading,
     lookup,
@@ -70,7 +71,8 @@ _NEIGHBOURS6 = rule(
 
 class HostFacts(t.NamedTuple):
     """What the table depends on besides the state: `closed` are, by IP version, the interfaces between which
-    nothing was forwarded before the engine came; `loopback6`: can `::1` be redirected? (forwarding.py)
+    nothing was forwarded before the engine came, but for those whose names no ruleset can say; `loopback6`:
+    can `::1` be redirected? (forwarding.py)
     """
 
     closed: t.Mapping[int, t.Sequence[str]] = {}
@@ -230,8 +232,9 @@ def _forward(table: Table, networks: t.Sequence[Network], host: HostFacts) -> No
         table.rule("forward", _dispatch(_FROM, "from", networks))
         table.rule("forward", _dispatch(_TO, "to", networks))
     for version, names in sorted(host.closed.items()):
-        if names:
-            closed = _interfaces(names)
+        sayable = [name for name in names if is_interface(name)]
+        if sayable:
+            closed = _interfaces(sayable)
             table.rule("forward", _NFPROTO[version], _FROM, closed, _TO, closed, _DROP)
 
 

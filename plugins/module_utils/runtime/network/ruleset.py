@@ -19,7 +19,7 @@ Nft = t.NewType("Nft", str)
 _WORDS = r"[a-z0-9][a-z0-9 ._!=,-]*"
 _TABLE = r"coracle(-[0-9a-f]{8})?"
 _CHAIN = r"[a-z]+(-[a-z0-9]+)*"
-_INTERFACE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
+_INTERFACE = r"[!#-)+-.0-\[\]-~]{1,15}"
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -53,8 +53,15 @@ def protocol(name: str) -> Nft:
 
 
 def interface(name: str) -> Nft:
-    """A name of at most 15 characters; with a star at its end nft would take it for many."""
+    """At most 15 printable characters. Between quotation marks all of them stand for themselves, but for the
+    mark itself, a backslash, and a star, which nft would take for many names.
+    """
     return Nft(f'"{_checked(name, _INTERFACE)}"')
+
+
+def is_interface(name: str) -> bool:
+    """Can the name stand in a ruleset?"""
+    return re.fullmatch(_INTERFACE, name, re.ASCII) is not None
 
 
 def chain(name: str) -> Nft:
