@@ -82,7 +82,7 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
 
 
 def main() -> None:
-    run_module(ArgumentSpec({"name": {"type": "list", "elements": "str"}}), run)
+    run_module(ArgumentSpec({"name": {"type": "list", "elements": "str"}}), run, reads=True)
 
 
 if __name__ == "__main__":

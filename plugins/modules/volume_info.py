@@ -103,7 +103,7 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
 
 
 def main() -> None:
-    run_module(SPEC, run)
+    run_module(SPEC, run, reads=True)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,29 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..runtime.engine import Engine, open_engine
 from ..runtime.errors import CoracleError, HostNotReady, InvalidInput, from_os_error
+from ..runtime.reconcile.repairs import plan_repairs
+from ..runtime.reconcile.steps import Plan
 from .argspec import ROOTS, ArgumentSpec
 
 Run = t.Callable[[Engine, dict[str, t.Any], bool], dict[str, t.Any]]
 
 
-def run_module(spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True) -> None:
+def run_module(
+    spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True, reads: bool = False
+) -> None:
     """Call `run(engine, params, check_mode)` and exit with the result it returns (results.py) or with its
     error.
 
-    `warnings` in the result (sentences) become Ansible's; `diff` is passed on only when the user wants it.
+    Before it, what running containers have lost is restored (reconcile/repairs.py), unless the module only
+    `reads`. `warnings` in the result (sentences) become Ansible's; `diff` is passed on only when the user
+    wants it.
     """
     whole = spec.merge(ROOTS)
     module = AnsibleModule(whole.options, supports_check_mode=supports_check_mode, **whole.rules)
     try:
         _check_privileges()
         with open_engine(*_roots(module.params)) as engine:
+            repairs = Plan() if reads else _repair(engine, module)
             result = run(engine, module.params, module.check_mode)
     except OSError as error:
         module.fail_json(msg=str(from_os_error(error)), error=type(error).__name__)
@@ -34,11 +41,30 @@ def run_module(spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True
         module.fail_json(**{**error.facts, "msg": str(error), "error": type(error).__name__})
     except Exception as error:
         _fail_unexpectedly(module, error)
+    if repairs.changed:
+        result["changed"] = True
+        result["actions"] = [*repairs.actions, *result.get("actions", ())]
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     if not module._diff:
         result.pop("diff", None)
     module.exit_json(**result)
+
+
+def _repair(engine: Engine, module: AnsibleModule) -> Plan:
+    """What is repaired, or in check mode would be. A repair that fails must not stand in the way of a task
+    that may have nothing to do with it.
+    """
+    repairs = plan_repairs(engine)
+    if module.check_mode:
+        return repairs
+    try:
+        for warning in repairs.execute(engine)["warnings"]:
+            module.warn(warning)
+    except CoracleError as error:
+        module.warn(f"{'; '.join(repairs.actions)}: {error}")
+        return Plan()
+    return repairs
 
 
 def _roots(params: dict[str, t.Any]) -> list[str]:

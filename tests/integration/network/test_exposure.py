@@ -29,8 +29,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.rec
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_network import (
     create_network,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.look_after_network import (
+    lost_firewall,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.update_firewall import (
-    firewall_is_stale,
     update_firewall,
 )
 from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
@@ -175,11 +177,11 @@ def test_every_way_is_as_it_is_meant_to_be(harbour: Harbour, lan: Lan, bridge_ne
     assert len(matrix) >= 70
     assert unexpected(shore, matrix) == {}
     assert nft("list", "table", "inet", "theirs") == theirs
-    assert not firewall_is_stale(harbour.engine)
+    assert lost_firewall(harbour.engine) == ""
     nft("flush", "ruleset")
-    assert firewall_is_stale(harbour.engine)
+    assert "has gone" in lost_firewall(harbour.engine)
     update_firewall(harbour.engine)
-    assert not firewall_is_stale(harbour.engine)
+    assert lost_firewall(harbour.engine) == ""
     assert unexpected(shore, matrix) == {}
 
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pathlib
+import signal
 import socket
-import subprocess
 
 import pytest
 
@@ -18,6 +18,11 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.names
     create_network_namespace,
     remove_network_namespace,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.processes import (
+    signal_process,
+    wait_until_gone,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.name_server import running_server
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.options import NetworkOptions
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.ports import (
     reserve_ports,
@@ -30,10 +35,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
     remove_container,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.update_firewall import (
-    firewall_is_stale,
     update_firewall,
 )
 from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
 from ansible_collections.coracle.engine.tests.integration.network.lan import ADDRESSES, Lan
 
 
@@ -107,13 +112,42 @@ def test_the_host_becomes_no_router_for_others(harbour: Harbour, lan: Lan, tmp_p
         remove_network_namespace(behind)
 
 
-def test_a_table_that_others_have_changed_is_stale(harbour: Harbour) -> None:
+@pytest.mark.parametrize("verb", ["flush", "delete"])
+def test_a_table_that_others_have_changed_is_made_whole(harbour: Harbour, lan: Lan, verb: str) -> None:
     create_network(harbour.engine, "web", NetworkOptions())
     harbour.start("web", "sleep", "1000", network_mode="web", published_ports=ports("8080:80"))
-    table = ["inet", harbour.engine.paths.instance]
-    for change in (["flush", "table", *table], ["delete", "table", *table]):
-        assert not firewall_is_stale(harbour.engine)
-        subprocess.run(["nft", *change], check=True)
-        assert firewall_is_stale(harbour.engine)
-        update_firewall(harbour.engine)
-    assert not firewall_is_stale(harbour.engine)
+    table = ["table", "inet", harbour.engine.paths.instance]
+    whole = lan.run("host", ["nft", "list", *table])
+    lan.run("host", ["nft", verb, *table])
+    update_firewall(harbour.engine)
+    assert lan.run("host", ["nft", "list", *table]) == whole
+
+
+def test_every_task_restores_what_containers_have_lost(target: Target, lan: Lan) -> None:
+    """Check mode says so and does nothing; modules that only look do nothing either."""
+    target.network_mode = None
+    target.run(target.network(name="backend"))
+    target.make(networks=[{"name": "backend"}], published_ports=["8080:80"], command=["sleep", "1000"])
+    table = f"inet {target.paths.instance}"
+    lan.run("host", ["nft", "flush", "ruleset"])
+    foretold, looked, done, again = target.run(
+        target.volume(check=True), target.info(), target.volume(), target.volume()
+    )
+    sentence = f"restore the firewall of the containers: the table {table} has gone"
+    assert foretold["actions"] == done["actions"] == [sentence, "create volume data"]
+    assert not looked["changed"]
+    assert done["changed"]
+    assert not again["changed"]
+    assert f"table {table}" in lan.run("host", ["nft", "list", "tables"])
+    lan.sysctl("host", "ipv4/ip_forward", "0")
+    [unchanged] = target.run(target.container(state="started"))
+    assert unchanged["actions"] == ["restore the firewall of the containers: forwarding of IPv4 is off"]
+    assert lan.sysctl("host", "ipv4/ip_forward") == "1"
+    server = running_server(target.paths)
+    assert server is not None
+    signal_process(server, signal.SIGKILL)
+    wait_until_gone(server, 10)
+    named, quiet = target.run(target.volume(state="absent"), target.volume(state="absent"))
+    assert named["actions"][0] == "serve the names of the containers again: the DNS server has ended"
+    assert not quiet["changed"]
+    assert running_server(target.paths) is not None

@@ -31,6 +31,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.disconnect_network import (
     disconnect_network,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.look_after_network import (
+    lost_names,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_container import (
     remove_container,
 )
@@ -41,7 +44,6 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
     stop_container,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.update_names import (
-    names_are_stale,
     update_names,
 )
 from ansible_collections.coracle.engine.tests.integration.container.harbour import (
@@ -147,12 +149,12 @@ def test_a_killed_server_is_started_by_the_next_task(street: Street, harbour: Ha
     harbour.start("a", *WAIT, network_mode="blue")
     server = running_server(harbour.paths)
     assert server is not None
-    assert not names_are_stale(harbour.paths)
+    assert lost_names(harbour.engine) == ""
     os.kill(server.pid, signal.SIGKILL)
     assert wait_until_gone(server, 5)
-    assert names_are_stale(harbour.paths)
+    assert lost_names(harbour.engine) != ""
     assert harbour.run_python("verb('update_names')(engine)").returncode == 0
-    assert not names_are_stale(harbour.paths)
+    assert lost_names(harbour.engine) == ""
     assert street.ask("a", gateway, "a") == [street.address("a")]
 
 

@@ -13,7 +13,6 @@ import struct
 
 from ..errors import HostNotReady, RuntimeFailure
 from ..linux.netlink import Netlink, Request
-from ..linux.programs import run
 from .ruleset import Ruleset, removal
 
 NETLINK_NETFILTER = 12
@@ -78,6 +77,8 @@ def _attribute(kind: int, name: str) -> bytes:
 
 
 def _nft(text: bytes) -> None:
+    from ..linux.programs import run
+
     try:
         run(["nft", "-f", "-"], input=text, timeout=_TIMEOUT)
     except RuntimeFailure as error:

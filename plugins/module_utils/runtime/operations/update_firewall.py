@@ -51,15 +51,6 @@ def update_firewall_locked(engine: Engine) -> list[str]:
     return []
 
 
-def firewall_is_stale(engine: Engine) -> bool:
-    """Is there anything for `update_firewall` to do? Changes nothing, takes no lock, starts no program."""
-    snapshot = network_snapshot(engine)
-    ruleset = render(snapshot, _host_facts(engine, snapshot))
-    if ruleset is None:
-        return os.path.exists(_record(engine)) or nftables.is_there(snapshot.instance)
-    return not nftables.is_applied(ruleset) or not all(map(forwarding.is_on, _forwarded(snapshot)))
-
-
 def _record(engine: Engine) -> str:
     return os.path.join(engine.paths.run_root, "forwarding")
 

@@ -16,7 +16,7 @@ from ..container.host_files import Hosts, is_written, resolver_for_containers, u
 from ..errors import CoracleError
 from ..linux.locks import lock
 from ..network.model import Endpoint, Network, Snapshot
-from ..network.name_server import can_serve, is_lost, listening_addresses, serve
+from ..network.name_server import can_serve, listening_addresses, serve
 from ..network.names import names_of, zones
 from .network_snapshot import network_view
 from .write_host_files import host_files_of
@@ -24,7 +24,6 @@ from .write_host_files import host_files_of
 if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
     from ..engine import Engine
-    from ..paths import Paths
 
 
 def update_names(engine: Engine) -> list[str]:
@@ -55,11 +54,6 @@ def update_names_locked(engine: Engine) -> list[str]:
         " hosts files only, which not every program reads"
         for each in unserved
     ]
-
-
-def names_are_stale(paths: Paths) -> bool:
-    """Is the DNS server gone although it is needed? Cheap; needs no lock."""
-    return is_lost(paths)
 
 
 def _update_files(

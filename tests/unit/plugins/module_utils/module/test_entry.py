@@ -20,6 +20,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.coracle.engine.plugins.module_utils.module import entry
 from ansible_collections.coracle.engine.plugins.module_utils.module.argspec import ArgumentSpec
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import NotFound
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.steps import Plan, Step
 
 SPEC = ArgumentSpec({"name": {"type": "str"}})
 
@@ -73,6 +74,40 @@ def test_warnings_become_those_of_ansible(tmp_path: pathlib.Path, monkeypatch: p
     monkeypatch.setattr(basic.AnsibleModule, "warn", lambda self, text: heard.append(text))
     left = run(tmp_path, lambda *_arguments: {"changed": False, "warnings": ["careful"]})
     assert (left.result, heard) == ({"changed": False}, ["careful"])
+
+
+class Repair(Step):
+    """One that fails with `error`, if there is one."""
+
+    def __init__(self, error: str = "") -> None:
+        self.error = error
+
+    def describe(self) -> str:
+        return "mend it"
+
+    def execute(self, engine: t.Any) -> dict[str, t.Any]:
+        if self.error:
+            raise NotFound(self.error)
+        return {"warnings": ["mended"]}
+
+
+def test_repairs_are_part_of_the_result(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "plan_repairs", lambda _engine: Plan([Repair()]))
+    result = run(tmp_path, lambda *_arguments: {"changed": False, "actions": ["work"]}).result
+    assert result["changed"]
+    assert result["actions"] == ["mend it", "work"]
+
+
+def test_a_repair_that_fails_does_not_stop_the_task(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _module, text: said.append(text))
+    monkeypatch.setattr(entry, "plan_repairs", lambda _engine: Plan([Repair("no such kernel")]))
+    result = run(tmp_path, lambda *_arguments: {"changed": False, "actions": []}).result
+    assert not result["changed"]
+    assert result["actions"] == []
+    assert said == ["mend it: no such kernel"]
 
 
 def test_our_errors_are_sentences_with_facts(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,59 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What every task mends before it does its own work, whatever module it is of: what others have taken from
+under running containers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .steps import Plan, Step
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+
+def plan_repairs(engine: Engine) -> Plan:
+    """Empty, and cheap, on a host where nothing is missing."""
+    if not engine.exists or not _has_networks(engine):
+        return Plan()
+    from ..operations.look_after_network import lost_firewall, lost_names
+
+    steps: list[Step] = []
+    lost = lost_firewall(engine)
+    steps += [RestoreFirewall(lost)] if lost else []
+    lost = lost_names(engine)
+    steps += [RestoreNames(lost)] if lost else []
+    return Plan(steps)
+
+
+def _has_networks(engine: Engine) -> bool:
+    return engine.records.read().one("SELECT 1 FROM endpoints LIMIT 1") is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreFirewall(Step):
+    reason: str
+
+    def describe(self) -> str:
+        return f"restore the firewall of the containers: {self.reason}"
+
+    def execute(self, engine: Engine) -> dict[str, t.Any]:
+        from ..operations.update_firewall import update_firewall
+
+        return {"warnings": update_firewall(engine)}
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreNames(Step):
+    reason: str
+
+    def describe(self) -> str:
+        return f"serve the names of the containers again: {self.reason}"
+
+    def execute(self, engine: Engine) -> dict[str, t.Any]:
+        from ..operations.update_names import update_names
+
+        return {"warnings": update_names(engine)}
