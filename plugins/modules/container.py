@@ -309,7 +309,8 @@ from ..module_utils.module.container_results import container_result
 from ..module_utils.module.entry import run_module
 from ..module_utils.module.registry_options import REGISTRY, registry_options
 from ..module_utils.runtime.engine import Engine
-from ..module_utils.runtime.reconcile.container import Sight, plan_container
+from ..module_utils.runtime.reconcile.container import plan_container
+from ..module_utils.runtime.reconcile.container_sight import Sight
 
 
 def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:

@@ -11,8 +11,8 @@ import typing as t
 from ..runtime.container.config import ContainerConfig
 from ..runtime.container.values import parse_container_name, parse_seconds, parse_signal
 from ..runtime.errors import doing
-from ..runtime.reconcile.container import Request
 from ..runtime.reconcile.container_fields import FIELDS, described
+from ..runtime.reconcile.container_request import Request
 from .argspec import ArgumentSpec
 
 _PULL_POLICIES = ("missing", "always", "never", "newer")

@@ -12,7 +12,8 @@ from ..runtime.container.records import find_container
 from ..runtime.container.status import observe
 from ..runtime.engine import Engine
 from ..runtime.operations.inspect_container import inspect_container
-from ..runtime.reconcile.container import Outlook, Planned
+from ..runtime.reconcile.container import Planned
+from ..runtime.reconcile.container_sight import Outlook
 from .results import result_of
 
 

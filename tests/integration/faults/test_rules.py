@@ -59,10 +59,12 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container import (
-    Request,
-    Sight,
     plan_container,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_request import (
+    Request,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_sight import Sight
 from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour, wait_until
 from ansible_collections.coracle.engine.tests.integration.faults import verbs
 from ansible_collections.coracle.engine.tests.integration.faults.disks import Disk

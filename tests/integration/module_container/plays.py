@@ -25,9 +25,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container import (
-    Sight,
     plan_container,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_sight import Sight
 
 REPOSITORY = pathlib.Path(__file__).parents[3]
 TARGET_PYTHON = "/usr/bin/python3"

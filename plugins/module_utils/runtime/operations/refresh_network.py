@@ -19,4 +19,5 @@ def refresh_network(engine: Engine) -> None:
     from .update_firewall import update_firewall
     from .update_names import update_names
 
-    engine.warn(*update_firewall(engine), *update_names(engine))
+    update_firewall(engine)
+    engine.warn(*update_names(engine))

@@ -77,7 +77,8 @@ def follow_network(engine: Engine, name: str) -> None:
     from .update_firewall import update_firewall_locked
     from .update_names import update_names_locked
 
-    engine.warn(*update_firewall_locked(engine), *update_names_locked(engine))
+    update_firewall_locked(engine)
+    engine.warn(*update_names_locked(engine))
     with engine.database.transaction() as transaction:
         save_network(transaction, existing_network(transaction, name)._replace(unfinished=False))
 

@@ -17,15 +17,13 @@ if t.TYPE_CHECKING:
     from ..network.model import Snapshot
 
 
-def update_firewall(engine: Engine) -> list[str]:
-    """Callable by anybody at any time; costs one look when nothing has changed. Warnings: what on this host
-    stands in the way of published ports.
-    """
+def update_firewall(engine: Engine) -> None:
+    """Callable by anybody at any time; costs one look when nothing has changed."""
     with lock(engine.paths, "network"):
-        return update_firewall_locked(engine)
+        update_firewall_locked(engine)
 
 
-def update_firewall_locked(engine: Engine) -> list[str]:
+def update_firewall_locked(engine: Engine) -> None:
     """The same for those who hold the lock `network`.
 
     Nothing is forwarded before the table is there; connections that it would lead elsewhere are forgotten
@@ -48,7 +46,6 @@ def update_firewall_locked(engine: Engine) -> list[str]:
         from ..network.conntrack import forget_stale
 
         forget_stale(leads, snapshot.networks)
-    return []
 
 
 def _record(engine: Engine) -> str:

@@ -7,8 +7,8 @@
     image not given  the container has to be there; only what is given is looked at; nothing is ever replaced
     state            present: there, neither started nor stopped; started; stopped; absent
 
-`Sight` looks at the host, the plan itself is pure. Every step is added together with what it will have made
-true, so that the facts of check mode cannot say anything else than what the steps would do.
+`Sight` (container_sight.py) looks at the host, the plan itself is pure. Every step is added together with what
+it will have made true, so that the facts of check mode cannot say anything else than what the steps would do.
 """
 
 from __future__ import annotations
@@ -16,72 +16,28 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..container.attachments import DEFAULT_NETWORK, attachments_of, joined_container
+from ..container.attachments import attachments_of
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
 from ..container.records import (
     READY,
     ContainerRecord,
-    find_container,
-    find_remains,
-    hidden_for,
-    list_hidden,
 )
-from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status, observe
+from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status
 from ..errors import Conflict, CoracleError, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .container_fields import NETWORK, differences, merged
+from .container_request import Request, check_request, check_sources
+from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
     from ..container.storage import VolumeMount
-    from ..content.images import ImageRecord
-    from ..engine import Engine
     from ..oci.reference import Reference
     from ..operations.resolve_image import ResolvedImage
     from .container_steps import Ending, ImageChoice, RemoveContainer
-
-RUNNING = ("running", "paused", "restarting")
-
-
-class Request(t.NamedTuple):
-    """What a task wants done, besides the description: the control options of `container`, in normal form.
-
-    `given` are the names of the describing options that the task gives at all. `registry` is a
-    RegistryOptions.
-    """
-
-    name: str
-    state: str = "started"
-    given: frozenset[str] = frozenset()
-    new_name: str | None = None
-    restart: bool = False
-    recreate: bool = False
-    paused: bool | None = None
-    force_kill: bool = False
-    kill_signal: str | None = None
-    detach: bool = True
-    cleanup: bool = False
-    keep_volumes: bool = False
-    pull: str = "missing"
-    registry: t.Any = None
-
-
-REPLACEMENT_TIMEOUT = 600.0
-"""Seconds to wait for another task that replaces the container; it stops the old one in its own time."""
-
-
-class Outlook(t.NamedTuple):
-    """A container as it is or is going to be. A container that is yet to be made has no id: ``."""
-
-    record: ContainerRecord
-    status: Status
-
-    @property
-    def running(self) -> bool:
-        return self.status.status in RUNNING
 
 
 class Planned(t.NamedTuple):
@@ -89,93 +45,6 @@ class Planned(t.NamedTuple):
     before: Outlook | None
     after: Outlook | None
     warnings: tuple[str, ...] = ()
-
-
-class Sight:
-    """What a plan looks at."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def container(self, name: str) -> Outlook | None:
-        """By exact name or full id. Status `dead`: its record cannot be read, so all that can be done is to
-        remove it.
-        """
-        try:
-            record = find_container(self.engine.records, name)
-        except StateError as error:
-            remains = find_remains(self.engine.records, name)
-            return Outlook(remains, Status("dead", error=str(error))) if remains else None
-        return Outlook(record, observe(self.engine, record)) if record else None
-
-    def await_replacements(self, names: t.Collection[str]) -> None:
-        """Wait until no other task is replacing one of these containers: the plan would be of the past."""
-        for half in list_hidden(self.engine.records):
-            if hidden_for(half.name) in names:
-                from ..linux.locks import lock
-
-                replaces = half.state.replaces
-                old_id = replaces.container_id if replaces else half.id
-                name = f"replacement-{old_id}"
-                with lock(self.engine.paths, name, timeout=REPLACEMENT_TIMEOUT, fleeting=True):
-                    pass
-
-    def hidden(self, name: str) -> list[ContainerRecord]:
-        """What an interrupted replacement of the container has left."""
-        return [record for record in list_hidden(self.engine.records) if hidden_for(record.name) == name]
-
-    def image(self, asked: ContainerConfig, request: Request) -> ResolvedImage:
-        from ..operations.resolve_image import resolve_image
-
-        return resolve_image(
-            self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
-        )
-
-    def mounted_image(self, name: str, request: Request) -> ResolvedImage:
-        """An image that is mounted into the container, by canonical name or id."""
-        from ..operations.resolve_image import resolve_image
-
-        return resolve_image(self.engine, name, request.pull, options=request.registry)
-
-    def inherited(self, asked: ContainerConfig) -> list[VolumeMount]:
-        """What `volumes_from` brings. NotFound if a container is not there."""
-        from ..operations.inherit_volumes import inherited_volumes
-
-        return inherited_volumes(self.engine.records.read(), asked)
-
-    def networks(self, record: ContainerRecord) -> list[str]:
-        """Those that the container is on."""
-        from ..network.records import endpoints_of
-
-        return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
-
-    def missing_networks(self, asked: ContainerConfig) -> list[str]:
-        """What a container needs to be there before it: networks, but for the default one, which is made with
-        it, or the container whose network it shares.
-        """
-        mode, items = attachments_of(asked)
-        joined = joined_container(mode)
-        if joined and find_container(self.engine.records, joined) is None:
-            return [f"there is no container {joined}, whose network it shares"]
-        from ..network.records import find_network
-
-        rows = self.engine.records.read()
-        names = [item["name"] for item in items if item["name"] != DEFAULT_NETWORK]
-        return [f"there is no network {name}" for name in names if find_network(rows, name) is None]
-
-    def damaged_image(self, image_id: str) -> ImageRecord | None:
-        """The image, if layers of it are lost: a container of it cannot be started."""
-        from ..content.images import find_image
-        from ..operations.repair_image import damaged_layers
-
-        image = find_image(self.engine.records, image_id)
-        return image if image and damaged_layers(self.engine, image) else None
-
-    def missing_sources(self, record: ContainerRecord) -> list[str]:
-        """Paths of the host that the container mounts and that its start makes, as directories."""
-        from ..container.storage import sources_to_make
-
-        return sources_to_make(record)
 
 
 def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Planned:
@@ -197,45 +66,6 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     sketch.bring_into_state()
     sketch.pause_or_resume()
     return sketch.finished()
-
-
-def check_request(asked: ContainerConfig, request: Request) -> None:
-    """Control options that contradict each other, the state, or the rule that only a whole declaration
-    replaces.
-    """
-    state, attached = request.state, not request.detach
-    needs = (
-        (request.restart and (state != "started" or attached), "restart: true", "state: started, detached"),
-        (
-            bool(request.paused) and (state in ("absent", "stopped") or attached),
-            "paused: true",
-            "state: started",
-        ),
-        (attached and state != "started", "detach: false", "state: started"),
-        (
-            attached and asked.restart_policy in ("always", "unless-stopped"),
-            "detach: false",
-            "a program that may end: restart_policy no or on-failure",
-        ),
-        (request.cleanup and not attached, "cleanup: true", "detach: false"),
-        (bool(request.kill_signal) and not request.force_kill, "kill_signal", "force_kill: true"),
-        (bool(request.new_name) and state == "absent", "new_name", "another state than absent"),
-        (
-            request.recreate and (state == "absent" or not asked.image),
-            "recreate: true",
-            "image, and not state: absent",
-        ),
-    )
-    for wrong, option, needed in needs:
-        if wrong:
-            raise InvalidInput(f"container {request.name}: {option} needs {needed}")
-
-
-def check_sources(asked: ContainerConfig, request: Request) -> None:
-    if request.name in [source["container"] for source in asked.volumes_from or ()]:
-        raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
-    if request.name == joined_container(asked.network_mode or ""):
-        raise InvalidInput(f"container {request.name}: network_mode names the container itself")
 
 
 class _Sketch:

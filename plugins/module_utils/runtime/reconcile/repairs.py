@@ -40,10 +40,10 @@ class RestoreFirewall(Step):
     def describe(self) -> str:
         return f"restore the firewall of the containers: {self.reason}"
 
-    def execute(self, engine: Engine) -> dict[str, t.Any]:
+    def execute(self, engine: Engine) -> None:
         from ..operations.update_firewall import update_firewall
 
-        return {"warnings": update_firewall(engine)}
+        update_firewall(engine)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,13 +53,15 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
     ResolvedImage,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container import (
-    Outlook,
     Planned,
-    Sight,
     plan_container,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_fields import (
     described,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_sight import (
+    Outlook,
+    Sight,
 )
 
 CASES = pathlib.Path(__file__).parent / "cases" / "container"

@@ -1,0 +1,73 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a task wants done with a container, besides its description."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.attachments import joined_container
+from ..container.config import ContainerConfig
+from ..errors import InvalidInput
+
+
+class Request(t.NamedTuple):
+    """The control options of `container`, in normal form.
+
+    `given` are the names of the describing options that the task gives at all. `registry` is a
+    RegistryOptions.
+    """
+
+    name: str
+    state: str = "started"
+    given: frozenset[str] = frozenset()
+    new_name: str | None = None
+    restart: bool = False
+    recreate: bool = False
+    paused: bool | None = None
+    force_kill: bool = False
+    kill_signal: str | None = None
+    detach: bool = True
+    cleanup: bool = False
+    keep_volumes: bool = False
+    pull: str = "missing"
+    registry: t.Any = None
+
+
+def check_request(asked: ContainerConfig, request: Request) -> None:
+    """Control options that contradict each other, the state, or the rule that only a whole declaration
+    replaces.
+    """
+    state, attached = request.state, not request.detach
+    needs = (
+        (request.restart and (state != "started" or attached), "restart: true", "state: started, detached"),
+        (
+            bool(request.paused) and (state in ("absent", "stopped") or attached),
+            "paused: true",
+            "state: started",
+        ),
+        (attached and state != "started", "detach: false", "state: started"),
+        (
+            attached and asked.restart_policy in ("always", "unless-stopped"),
+            "detach: false",
+            "a program that may end: restart_policy no or on-failure",
+        ),
+        (request.cleanup and not attached, "cleanup: true", "detach: false"),
+        (bool(request.kill_signal) and not request.force_kill, "kill_signal", "force_kill: true"),
+        (bool(request.new_name) and state == "absent", "new_name", "another state than absent"),
+        (
+            request.recreate and (state == "absent" or not asked.image),
+            "recreate: true",
+            "image, and not state: absent",
+        ),
+    )
+    for wrong, option, needed in needs:
+        if wrong:
+            raise InvalidInput(f"container {request.name}: {option} needs {needed}")
+
+
+def check_sources(asked: ContainerConfig, request: Request) -> None:
+    if request.name in [source["container"] for source in asked.volumes_from or ()]:
+        raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
+    if request.name == joined_container(asked.network_mode or ""):
+        raise InvalidInput(f"container {request.name}: network_mode names the container itself")

@@ -1,0 +1,124 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a plan for a container looks at. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.attachments import DEFAULT_NETWORK, attachments_of, joined_container
+from ..container.config import ContainerConfig
+from ..container.records import ContainerRecord, find_container, find_remains, hidden_for, list_hidden
+from ..container.status import Status, observe
+from ..errors import StateError
+
+if t.TYPE_CHECKING:
+    from ..container.storage import VolumeMount
+    from ..content.images import ImageRecord
+    from ..engine import Engine
+    from ..operations.resolve_image import ResolvedImage
+    from .container_request import Request
+
+RUNNING = ("running", "paused", "restarting")
+
+
+REPLACEMENT_TIMEOUT = 600.0
+"""Seconds to wait for another task that replaces the container; it stops the old one in its own time."""
+
+
+class Outlook(t.NamedTuple):
+    """A container as it is or is going to be. A container that is yet to be made has no id: ``."""
+
+    record: ContainerRecord
+    status: Status
+
+    @property
+    def running(self) -> bool:
+        return self.status.status in RUNNING
+
+
+class Sight:
+    """What a plan looks at."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def container(self, name: str) -> Outlook | None:
+        """By exact name or full id. Status `dead`: its record cannot be read, so all that can be done is to
+        remove it.
+        """
+        try:
+            record = find_container(self.engine.records, name)
+        except StateError as error:
+            remains = find_remains(self.engine.records, name)
+            return Outlook(remains, Status("dead", error=str(error))) if remains else None
+        return Outlook(record, observe(self.engine, record)) if record else None
+
+    def await_replacements(self, names: t.Collection[str]) -> None:
+        """Wait until no other task is replacing one of these containers: the plan would be of the past."""
+        for half in list_hidden(self.engine.records):
+            if hidden_for(half.name) in names:
+                from ..linux.locks import lock
+
+                replaces = half.state.replaces
+                old_id = replaces.container_id if replaces else half.id
+                name = f"replacement-{old_id}"
+                with lock(self.engine.paths, name, timeout=REPLACEMENT_TIMEOUT, fleeting=True):
+                    pass
+
+    def hidden(self, name: str) -> list[ContainerRecord]:
+        """What an interrupted replacement of the container has left."""
+        return [record for record in list_hidden(self.engine.records) if hidden_for(record.name) == name]
+
+    def image(self, asked: ContainerConfig, request: Request) -> ResolvedImage:
+        from ..operations.resolve_image import resolve_image
+
+        return resolve_image(
+            self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
+        )
+
+    def mounted_image(self, name: str, request: Request) -> ResolvedImage:
+        """An image that is mounted into the container, by canonical name or id."""
+        from ..operations.resolve_image import resolve_image
+
+        return resolve_image(self.engine, name, request.pull, options=request.registry)
+
+    def inherited(self, asked: ContainerConfig) -> list[VolumeMount]:
+        """What `volumes_from` brings. NotFound if a container is not there."""
+        from ..operations.inherit_volumes import inherited_volumes
+
+        return inherited_volumes(self.engine.records.read(), asked)
+
+    def networks(self, record: ContainerRecord) -> list[str]:
+        """Those that the container is on."""
+        from ..network.records import endpoints_of
+
+        return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
+
+    def missing_networks(self, asked: ContainerConfig) -> list[str]:
+        """What a container needs to be there before it: networks, but for the default one, which is made with
+        it, or the container whose network it shares.
+        """
+        mode, items = attachments_of(asked)
+        joined = joined_container(mode)
+        if joined and find_container(self.engine.records, joined) is None:
+            return [f"there is no container {joined}, whose network it shares"]
+        from ..network.records import find_network
+
+        rows = self.engine.records.read()
+        names = [item["name"] for item in items if item["name"] != DEFAULT_NETWORK]
+        return [f"there is no network {name}" for name in names if find_network(rows, name) is None]
+
+    def damaged_image(self, image_id: str) -> ImageRecord | None:
+        """The image, if layers of it are lost: a container of it cannot be started."""
+        from ..content.images import find_image
+        from ..operations.repair_image import damaged_layers
+
+        image = find_image(self.engine.records, image_id)
+        return image if image and damaged_layers(self.engine, image) else None
+
+    def missing_sources(self, record: ContainerRecord) -> list[str]:
+        """Paths of the host that the container mounts and that its start makes, as directories."""
+        from ..container.storage import sources_to_make
+
+        return sources_to_make(record)
