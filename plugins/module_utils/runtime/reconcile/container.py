@@ -7,8 +7,9 @@
     image not given  the container has to be there; only what is given is looked at; nothing is ever replaced
     state            present: there, neither started nor stopped; started; stopped; absent
 
-`Sight` (container_sight.py) looks at the host, the plan itself is pure. Every step is added together with what
-it will have made true, so that the facts of check mode cannot say anything else than what the steps would do.
+`Sight` (container_sight.py) looks at the host, the plan itself is pure. Every step is added together with
+what it will have made true, so that the facts of check mode cannot say anything else than what the steps
+would do.
 """
 
 from __future__ import annotations
