@@ -16,7 +16,7 @@ import stat
 import typing as t
 
 from ..content.images import list_images
-from ..errors import IntegrityError, InvalidInput, NotFound, doing
+from ..errors import CoracleError, IntegrityError, InvalidInput, NotFound, doing
 from ..layers.decompress import compression_of, decompressor
 from ..layers.headers import known_for_a_tar
 from ..layers.limits import Limits
@@ -98,6 +98,9 @@ class _Tar:
         file = _opened(self._path)
         file.seek(offset)
         return t.cast(Readable, file)
+
+    def turn_away(self, _layer: WantedLayer, _error: CoracleError) -> bool:
+        return False
 
 
 def _opened(path: str) -> t.Any:

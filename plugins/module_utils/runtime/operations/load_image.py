@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ..errors import CoracleError
 from ..oci.reference import Reference
 from .in_parallel import in_parallel
 from .list_archived_images import ArchivedImage
@@ -52,6 +53,9 @@ class _Members:
 
     def open(self, layer: WantedLayer, offset: int) -> Readable:
         return self._archive.open(self._members[layer.blob.digest], offset)
+
+    def turn_away(self, _layer: WantedLayer, _error: CoracleError) -> bool:
+        return False
 
     def _once(self, reader: MemberReader, layer: WantedLayer) -> Open:
         """The member that is just passing by; whoever wants it a second time has it looked up."""

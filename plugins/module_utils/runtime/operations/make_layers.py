@@ -62,6 +62,9 @@ class Source(t.Protocol):
     def open(self, layer: WantedLayer, offset: int) -> Readable:
         """One blob again, from an offset on."""
 
+    def turn_away(self, layer: WantedLayer, error: CoracleError) -> bool:
+        """Go elsewhere for a blob after this error, if there is such a place: True, and `open` goes there."""
+
 
 class Progress(t.NamedTuple):
     """How far the missing layers are: compressed bytes, and layers."""
@@ -120,14 +123,21 @@ class LayerMaker:
             raise
 
     def _try(self, layer: WantedLayer, open_source: Open) -> bool:
-        """False: bytes that were here before were damaged, and are dropped now."""
+        """False: bytes that were here before were damaged, and are dropped now; or the source of the blob
+        was no good, and there is another one.
+        """
         with contextlib.ExitStack() as stage:
             staged = stage.enter_context(self._store.stage(layer.diff_id))
             try:
                 self._extract(layer, staged, open_source)
-            except IntegrityError:
-                if not self._drop(layer.blob):
+            except IntegrityError as error:
+                if not self._drop(layer.blob) and not self._source.turn_away(layer, error):
                     raise
+                return False
+            except CoracleError as error:
+                if not self._source.turn_away(layer, error):
+                    raise
+                self.ingests.pop(layer.blob.digest).close()
                 return False
             with self._mutex:
                 self._stages.push(stage.pop_all())
@@ -146,7 +156,7 @@ class LayerMaker:
                 if self._failed.is_set():
                     raise CoracleError("given up because another layer failed")
             worker.finish()
-        except IntegrityError:
+        except CoracleError:
             self._advance(-done)
             raise
         finally:

@@ -19,6 +19,7 @@ import functools
 import time
 import typing as t
 
+from ..errors import CoracleError, IntegrityError, RegistryError
 from ..oci.documents import check_image
 from ..oci.image_config import parse_image_config
 from ..oci.platforms import Platform, check_platform, host_platform
@@ -50,7 +51,7 @@ def pull_image(
         repository = Repository(client, reference.repository)
         parts, digest = repository.image(reference, platform or host_platform())
         pulled = store_image(engine, parts, repository, {name_of(reference): digest}, progress)
-    return pulled._replace(seconds=time.monotonic() - started, warnings=tuple(client.warnings))
+    return pulled._replace(seconds=time.monotonic() - started, warnings=tuple(repository.warnings))
 
 
 def name_of(reference: Reference) -> str:
@@ -69,6 +70,10 @@ class Repository:
         self._client = client
         self._repository = repository
 
+    @property
+    def warnings(self) -> t.Sequence[str]:
+        return self._client.warnings
+
     def image(self, reference: Reference, platform: Platform) -> tuple[Parts, str]:
         """The image for a platform, checked, and the digest that `reference` stands for."""
         found = self._client.get_image(self._repository, reference.target, platform, reference.digest)
@@ -83,3 +88,9 @@ class Repository:
 
     def open(self, layer: WantedLayer, offset: int) -> Readable:
         return self._client.open_blob(self._repository, layer.blob, offset)
+
+    def turn_away(self, layer: WantedLayer, error: CoracleError) -> bool:
+        """To the next mirror, or from the last one to the registry, after wrong bytes or a lasting cut."""
+        return isinstance(error, (IntegrityError, RegistryError)) and self._client.turn_away(
+            layer.blob, error
+        )

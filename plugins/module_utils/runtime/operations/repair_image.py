@@ -13,12 +13,13 @@ import time
 import typing as t
 
 from ..content.images import ImageRecord, names_of, save_image
-from ..errors import NotFound
+from ..errors import CoracleError, NotFound
 from ..layers.store import LayerStore
 from ..oci.documents import Descriptor
 from ..oci.reference import parse_reference
 from .in_parallel import in_parallel
 from .make_layers import Progress, Readable, Take, WantedLayer
+from .pull_image import Repository
 from .receive_layers import receive_layers
 from .store_image import Pulled
 from .storing import storing
@@ -50,10 +51,8 @@ def repair_image(
         WantedLayer(layer.diff_id, Descriptor(layer.media_type, layer.digest, layer.size))
         for layer in record.layers
     ]
-    with (
-        storing(engine, f"repair image {record.id[:19]}"),
-        contextlib.closing(_Origin(engine, record, options)) as origin,
-    ):
+    with storing(engine, f"repair image {record.id[:19]}"), contextlib.ExitStack() as stack:
+        origin = _origin(engine, record, options, stack)
         received = receive_layers(engine, layers, (), origin, record.mounted_directories, progress)
         repaired = record._replace(
             directories=received.directories, parents_layer=received.parents_layer, size=received.size
@@ -61,33 +60,35 @@ def repair_image(
         with engine.database.transaction() as transaction:
             save_image(transaction, repaired)
     took = time.monotonic() - started
-    return Pulled(repaired, received.bytes, received.layers, received.reused, took)
+    return Pulled(repaired, received.bytes, received.layers, received.reused, took, tuple(origin.warnings))
 
 
-class _Origin:
-    """The registry that an image came from, asked only when a blob is not here."""
+def _origin(
+    engine: Engine, record: ImageRecord, options: RegistryOptions | None, stack: contextlib.ExitStack
+) -> Repository | _Nowhere:
+    """The repository that an image came from. It is asked only when a blob is not here."""
+    names = [name.name for name in names_of(engine.database.read(), record.id) if name.manifest_digest]
+    if not names:
+        return _Nowhere()
+    from ..registry.client import RegistryClient
 
-    resumes = True
+    reference = parse_reference(names[0])
+    client = RegistryClient(reference.registry, options)
+    stack.callback(client.close)
+    return Repository(client, reference.repository)
 
-    def __init__(self, engine: Engine, record: ImageRecord, options: RegistryOptions | None) -> None:
-        names = [name.name for name in names_of(engine.database.read(), record.id) if name.manifest_digest]
-        self._reference = parse_reference(names[0]) if names else None
-        self._options = options
-        self._stack = contextlib.ExitStack()
+
+class _Nowhere:
+    """The source of an image that was loaded from an archive: what is not here is not to be had."""
+
+    resumes = False
+    warnings: t.Sequence[str] = ()
 
     def deliver(self, layers: t.Sequence[WantedLayer], take: Take) -> None:
         in_parallel(lambda layer: take(layer, functools.partial(self.open, layer)), layers)
 
-    def open(self, layer: WantedLayer, offset: int) -> Readable:
-        from ..registry.client import RegistryClient
+    def open(self, _layer: WantedLayer, _offset: int) -> Readable:
+        raise NotFound("the blob is damaged or gone, and it came from no registry", "load the image again")
 
-        if self._reference is None:
-            raise NotFound(
-                "the blob is damaged or gone, and it came from no registry", "load the image again"
-            )
-        client = RegistryClient(self._reference.registry, self._options)
-        self._stack.callback(client.close)
-        return client.open_blob(self._reference.repository, layer.blob, offset)
-
-    def close(self) -> None:
-        self._stack.close()
+    def turn_away(self, _layer: WantedLayer, _error: CoracleError) -> bool:
+        return False

@@ -69,6 +69,8 @@ class RegistryClient:
         self.retries = 0
         self.warnings: list[str] = []
         self._lock = threading.Lock()
+        self._sources: dict[str, list[Endpoint]] = {}
+        """Of each blob that was opened: who may have it, the one that was opened last before all others."""
         mirrors = options.mirrors.get(registry, ())
         hooks: dict[str, t.Any] = {"count_retry": self._count_retry, "warn": self._warn}
         self._endpoints = [
@@ -81,7 +83,9 @@ class RegistryClient:
 
         A registry that does not say the digest in its answer is asked for the document.
         """
-        return self._first(lambda endpoint: self._head(endpoint, repository, target), accept=bool)
+        return self._first(
+            lambda endpoint: self._head(endpoint, repository, target), self._endpoints, accept=bool
+        )
 
     def get_manifest(
         self, repository: str, target: str, expected_digest: str | None = None
@@ -92,7 +96,9 @@ class RegistryClient:
         `AuthenticationError`.
         """
         wanted = expected_digest or (target if is_digest(target) else None)
-        return self._first(lambda endpoint: self._get_manifest(endpoint, repository, target, wanted))
+        return self._first(
+            lambda endpoint: self._get_manifest(endpoint, repository, target, wanted), self._endpoints
+        )
 
     def get_image(
         self, repository: str, target: str, platform: Platform, expected_digest: str | None = None
@@ -114,9 +120,25 @@ class RegistryClient:
 
     def open_blob(self, repository: str, descriptor: Descriptor, offset: int = 0) -> BlobReader:
         """The bytes of a blob from `offset` on. Not verified: the caller hashes them, or uses
-        `VerifyingReader`.
+        `VerifyingReader`, and says `turn_away` if they are wrong or stop coming.
         """
-        return self._first(lambda endpoint: self._open_blob(endpoint, repository, descriptor, offset))
+
+        def ask(endpoint: Endpoint) -> BlobReader:
+            reader = self._open_blob(endpoint, repository, descriptor, offset)
+            self._sources[descriptor.digest] = sources[sources.index(endpoint) :]
+            return reader
+
+        sources = self._sources.get(descriptor.digest, self._endpoints)
+        return self._first(ask, sources)
+
+    def turn_away(self, descriptor: Descriptor, error: CoracleError) -> bool:
+        """Open this blob no more where it was opened last. False if there is nowhere else to open it."""
+        bad, *others = self._sources.get(descriptor.digest, self._endpoints)
+        if not others:
+            return False
+        self._warn(f"mirror {bad.name} was passed over: {error.message}")
+        self._sources[descriptor.digest] = others
+        return True
 
     def read_blob(self, repository: str, descriptor: Descriptor, limit: int = MAX_DOCUMENT) -> bytes:
         """A small blob as a whole, verified: an image configuration."""
@@ -124,20 +146,25 @@ class RegistryClient:
             raise IntegrityError(
                 f"{descriptor.digest} is {descriptor.size} bytes large; at most {limit} are read"
             )
-        return self._first(lambda endpoint: self._read_blob(endpoint, repository, descriptor))
+        return self._first(
+            lambda endpoint: self._read_blob(endpoint, repository, descriptor), self._endpoints
+        )
 
     def close(self) -> None:
         for endpoint in self._endpoints:
             endpoint.close()
 
     def _first(
-        self, ask: t.Callable[[Endpoint], _T], accept: t.Callable[[_T], bool] = lambda answer: True
+        self,
+        ask: t.Callable[[Endpoint], _T],
+        endpoints: t.Sequence[Endpoint],
+        accept: t.Callable[[_T], bool] = lambda answer: True,
     ) -> _T:
         """The first good answer of the mirrors and the registry; what the registry itself says is what
         counts.
         """
         failed: list[str] = []
-        for endpoint in self._endpoints[:-1]:
+        for endpoint in endpoints[:-1]:
             try:
                 answer = ask(endpoint)
                 if accept(answer):
@@ -147,7 +174,7 @@ class RegistryClient:
             except CoracleError as error:
                 failed.append(f"mirror {endpoint.name}: {error.message}")
         try:
-            return ask(self._endpoints[-1])
+            return ask(endpoints[-1])
         except CoracleError as error:
             error.message = "; ".join([error.message, *failed])
             raise
@@ -181,7 +208,9 @@ class RegistryClient:
             raise IntegrityError(
                 f"registry {endpoint.name}: wrong manifest for {repository}: expected {wanted}, got {digest}"
             )
-        return FetchedDocument(answer.body, answer.headers.get("Content-Type") or "", digest)
+        media_type = answer.headers.get("Content-Type") or ""
+        parse_document(answer.body, media_type)  # a mirror that sends something else is passed over
+        return FetchedDocument(answer.body, media_type, digest)
 
     def _similar_tags(self, endpoint: Endpoint, repository: str, tag: str) -> str | None:
         """A few tags that may have been meant; empty when the registry does not say, None without a
