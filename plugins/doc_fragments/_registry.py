@@ -45,8 +45,8 @@ options:
   mirrors:
     description:
       - For each registry the mirrors to ask first, in order, as C(host[:port][/prefix]), one or a list.
-      - What a mirror sends is checked like anything else; one that sends wrong bytes, or stops in the middle of a layer,
-        is passed over with a warning. The registry itself is asked last.
+      - What a mirror sends is checked like anything else; one that sends wrong bytes, or stops in the middle
+        of a layer, is passed over with a warning. The registry itself is asked last.
     type: dict
     default: {}
   insecure_registries:
