@@ -71,15 +71,18 @@ class Status(t.NamedTuple):
         return self.alive and self.error.startswith(CONMON_KILLED)
 
 
-def observe(engine: Surroundings, record: ContainerRecord) -> Status:
-    """The status of the container of `record`; a record that went stale meanwhile is read again."""
-    status = _observe(engine.paths, record)
+def observe(engine: Surroundings, record: ContainerRecord, at: cgroups.CgroupLayout | None = None) -> Status:
+    """The status of the container of `record`; a record that went stale meanwhile is read again.
+
+    Who looks at many gives the layout of the control groups: finding it out costs more than everything else.
+    """
+    status = _observe(engine.paths, record, at)
     if status is not None:
         return status
     fresh = find_container(engine.records, record.id)
     if fresh is None:
         return Status("removing")
-    return _observe(engine.paths, fresh) or _unseen_end(engine.paths, fresh)
+    return _observe(engine.paths, fresh, at) or _unseen_end(engine.paths, fresh)
 
 
 def is_restarting(record: ContainerRecord) -> bool:
@@ -178,7 +181,7 @@ def rfc3339(nanoseconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
 
 
-def _observe(paths: Paths, record: ContainerRecord) -> Status | None:
+def _observe(paths: Paths, record: ContainerRecord, at: cgroups.CgroupLayout | None) -> Status | None:
     """None: the run directory is gone, so the record in hand may be older than the one in the state file."""
     state = record.state
     if state.phase == REMOVING:
@@ -192,7 +195,7 @@ def _observe(paths: Paths, record: ContainerRecord) -> Status | None:
     if exit_ is not None:
         return _just_ended(record, processes, exit_)
     if processes.init is not None:
-        return _living(paths, record, processes)
+        return _living(paths, record, processes, at)
     if processes.conmon is not None:
         return _beginning_or_ending(paths, record)
     if not os.path.isdir(run_directory(paths, record.id, state.run.nonce)):
@@ -222,10 +225,12 @@ def _at_rest(record: ContainerRecord) -> Status:
     return ended._replace(status="restarting") if is_restarting(record) else ended
 
 
-def _living(paths: Paths, record: ContainerRecord, processes: Processes) -> Status:
+def _living(
+    paths: Paths, record: ContainerRecord, processes: Processes, at: cgroups.CgroupLayout | None
+) -> Status:
     if waits_for_start(paths, record):
         return _at_rest(record)
-    frozen = cgroups.is_frozen(cgroup_of(paths, record.id))
+    frozen = cgroups.is_frozen(cgroup_of(paths, record.id), at)
     last = record.state.exit
     return Status(
         "paused" if frozen else "running",
