@@ -309,14 +309,18 @@ from ..module_utils.module.container_results import container_result
 from ..module_utils.module.entry import run_module
 from ..module_utils.module.registry_options import REGISTRY, registry_options
 from ..module_utils.runtime.engine import Engine
+from ..module_utils.runtime.operations.lease import leased_container
 from ..module_utils.runtime.reconcile.container import plan_container
 from ..module_utils.runtime.reconcile.container_sight import Sight
 
 
 def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     request = read_request(params, registry_options(params))
-    planned = plan_container(Sight(engine), read_description(params), request)
-    facts = {} if check_mode else planned.plan.execute(engine)
+    asked = read_description(params)
+    names = () if check_mode else filter(None, (request.name, request.new_name))
+    with leased_container(engine, names, asked):
+        planned = plan_container(Sight(engine, rehearses=check_mode), asked, request)
+        facts = {} if check_mode else planned.plan.execute(engine)
     return container_result(engine, planned, facts, check_mode)
 
 

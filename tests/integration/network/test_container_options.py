@@ -188,3 +188,54 @@ def test_mistakes_leave_what_runs_alone(networked: Target, options: Options, pro
     [seen] = networked.run(networked.info(name="web"))
     assert identity(seen) == identity(first)
     assert list(seen["container"]["NetworkSettings"]["Networks"]) == ["web"]
+
+
+OBSTACLES: list[tuple[Options, str]] = [
+    ({"networks": [{"name": "nowhere"}]}, "there is no network nowhere"),
+    ({"network_mode": "container:nobody"}, "there is no container nobody"),
+    ({**ON_WEB, "published_ports": ["8080:80"]}, "port 8080/tcp is taken by container other"),
+    ({"networks": [{"name": "web", "ipv4_address": "10.70.0.77"}]}, "belongs to container other"),
+    ({"networks": [{"name": "web", "ipv4_address": "10.70.0.1"}]}, "is the gateway"),
+]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["to create", "to replace"])
+def test_check_mode_foresees_what_stands_in_the_way(networked: Target, there: bool) -> None:
+    """A task before it may do away with it: a warning, where the real task fails with the same words."""
+    networked.make(
+        name="other",
+        **SERVE,
+        networks=[{"name": "web", "ipv4_address": "10.70.0.77"}],
+        published_ports=["8080:80"],
+    )
+    if there:
+        networked.make(**SERVE, **ON_WEB)
+    tasks = [
+        networked.container(image=networked.image, command=["sleep", "9"], check=check, **options)
+        for options, _obstacle in OBSTACLES
+        for check in (True, False)
+    ]
+    results = networked.run(*tasks)
+    for (_options, obstacle), planned, done in zip(OBSTACLES, results[::2], results[1::2]):
+        [warning] = planned["warnings"]
+        assert (planned["changed"], obstacle in warning) == (True, True), planned
+        assert warning.endswith("; the real task fails if that is still so")
+        assert done["failed"], done
+        assert obstacle in done["msg"]
+
+
+def test_check_mode_sees_no_obstacle_in_itself(networked: Target) -> None:
+    """What the container has already, and what it takes over from the one that it replaces."""
+    options: Options = {
+        **SERVE,
+        "networks": [{"name": "web", "ipv4_address": "10.70.0.77", "mac_address": "02:00:00:00:00:77"}],
+        "published_ports": ["8080:80"],
+    }
+    networked.make(**options)
+    declared: Options = {"image": networked.image, **options}
+    results = networked.run(
+        networked.container(check=True, **{**declared, "env": {"A": "1"}}),
+        networked.container(check=True, **{**declared, "published_ports": ["8080:80", "8081:80"]}),
+        networked.container(check=True, image=networked.image, name="third", published_ports=["9:9"]),
+    )
+    assert [(result["changed"], result.get("warnings", [])) for result in results] == [(True, [])] * 3

@@ -249,10 +249,9 @@ class _Sketch:
             found.append(Difference("volumes_from", before_now[0], before_now[1], reason))
         return found
 
-    def _look_for_networks(self, asked: ContainerConfig) -> None:
-        """In check mode a network may be one that a task before this one would have made."""
-        missing = self.sight.missing_networks(asked)
-        self.warnings += [f"container {self.name}: {sentence}" for sentence in missing]
+    def _look_ahead(self, wanted: ContainerRecord, old: ContainerRecord | None) -> None:
+        obstacles = self.sight.obstacles(wanted, old)
+        self.warnings += [f"container {self.name}: {sentence}" for sentence in obstacles]
 
     def _lost_networks(
         self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
@@ -334,21 +333,22 @@ class _Sketch:
                 f"container {self.name[:12]}… does not exist", "the name of a new container is no id"
             )
         self.fresh = True
-        self._look_for_networks(self.asked)
         step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
         self.differences.append(created(step.describe()))
-        self._add(step, Outlook(self._record_to_come(image), Status("created")))
+        record = self._record_to_come(image)
+        self._look_ahead(record, None)
+        self._add(step, Outlook(record, Status("created")))
 
     def _replace(self, old: Outlook, image: ResolvedImage, reason: str) -> None:
         """In state `present` the new container runs if the old one did."""
         from .container_steps import ReplaceContainer
 
         self.replaced = True
-        self._look_for_networks(self.asked)
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
         step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
         record = self._record_to_come(image)
+        self._look_ahead(record, old.record)
         if run:
             self._prepare_start(record)
         record.ancestor = old.record.ancestor or old.record.id
@@ -374,9 +374,9 @@ class _Sketch:
     ) -> None:
         from .container_steps import UpdateContainer
 
-        self._look_for_networks(config)
         step = UpdateContainer(self.name, config, image_name, describe_all(found))
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
+        self._look_ahead(record, old.record)
         self._add(step, old._replace(record=record))
 
     def _prepare_start(self, record: ContainerRecord) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import DEFAULT_NETWORK, attachments_of, joined_container
 from ..container.config import ContainerConfig
 from ..container.records import ContainerRecord, find_container, find_remains, hidden_for, list_hidden
 from ..container.status import Status, observe
@@ -38,10 +37,11 @@ class Outlook(t.NamedTuple):
 
 
 class Sight:
-    """What a plan looks at."""
+    """What a plan looks at. `rehearses`: the plan is not going to be carried out."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, rehearses: bool = False) -> None:
         self.engine = engine
+        self.rehearses = rehearses
 
     def container(self, name: str) -> Outlook | None:
         """By exact name or full id. Status `dead`: its record cannot be read, so all that can be done is to
@@ -95,19 +95,17 @@ class Sight:
 
         return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
 
-    def missing_networks(self, asked: ContainerConfig) -> list[str]:
-        """What a container needs to be there before it: networks, but for the default one, which is made with
-        it, or the container whose network it shares.
-        """
-        mode, items = attachments_of(asked)
-        joined = joined_container(mode)
-        if joined and find_container(self.engine.records, joined) is None:
-            return [f"there is no container {joined}, whose network it shares"]
-        from ..network.records import find_network
+    def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
+        """What stands in the way of the networks and ports of a container (operations/rehearse_network.py).
 
-        rows = self.engine.records.read()
-        names = [item["name"] for item in items if item["name"] != DEFAULT_NETWORK]
-        return [f"there is no network {name}" for name in names if find_network(rows, name) is None]
+        In check mode only, where a task before this one may do away with it; the real task meets it itself.
+        """
+        if not self.rehearses:
+            return []
+        from ..operations.rehearse_network import rehearse_network
+
+        obstacle = rehearse_network(self.engine, wanted, old)
+        return [f"{obstacle}; the real task fails if that is still so"] if obstacle else []
 
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""

@@ -127,6 +127,16 @@ class Database:
                     self._control("ROLLBACK")
                 raise
 
+    @contextlib.contextmanager
+    def rehearsal(self) -> t.Iterator[Transaction]:
+        """Read and write in a copy of the state that is forgotten afterwards. Holds up nobody."""
+        with _our_errors(self._path):
+            memory = _connect(":memory:")
+        with contextlib.closing(memory):
+            with self._turn, _our_errors(self._path):
+                self._connection.backup(memory)
+            yield Transaction(memory, threading.RLock(), self._path)
+
     def _control(self, sql: str) -> None:
         with _our_errors(self._path):
             self._connection.execute(sql)

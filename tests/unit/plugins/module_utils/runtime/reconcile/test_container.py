@@ -36,7 +36,6 @@ from ansible_collections.coracle.engine.plugins.module_utils.module.container_op
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.attachments import (
     attachments_of,
 )
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.config import ContainerConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.records import (
     REMOVING,
     ContainerRecord,
@@ -121,8 +120,8 @@ class Scene(Sight):
         asked = [item["name"] for item in attachments_of(record.config).networks]
         return (self.case.get("there") or {}).get("connected", asked)
 
-    def missing_networks(self, asked: ContainerConfig) -> list[str]:
-        names = [item["name"] for item in attachments_of(asked).networks]
+    def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
+        names = [item["name"] for item in attachments_of(wanted.config).networks]
         return [f"there is no network {name}" for name in names if name in self.case.get("missing", ())]
 
     def missing_sources(self, record: ContainerRecord) -> list[str]:

@@ -67,6 +67,16 @@ def test_written_and_read_by_column_name(database: Database) -> None:
     assert database.read().one("SELECT name FROM volumes WHERE name = 'b'") is None
 
 
+def test_a_rehearsal_leaves_nothing(database: Database) -> None:
+    with database.transaction() as transaction:
+        transaction.execute(INSERT, ("a",))
+    with database.rehearsal() as rehearsed, database.transaction() as transaction:
+        rehearsed.execute(INSERT, ("b",))
+        transaction.execute(INSERT, ("c",))
+        assert [row["name"] for row in rehearsed.all("SELECT name FROM volumes")] == ["a", "b"]
+    assert [row["name"] for row in database.read().all("SELECT name FROM volumes")] == ["a", "c"]
+
+
 def test_undone_when_the_block_fails(database: Database) -> None:
     def fail(transaction: Transaction) -> None:
         transaction.execute(INSERT, ("a",))
