@@ -302,6 +302,7 @@ output:
   sample: "3 migrations applied\n"
 """
 
+import contextlib
 import typing as t
 
 from ..module_utils.module.container_options import CONTROL, DESCRIPTION, read_description, read_request
@@ -317,8 +318,8 @@ from ..module_utils.runtime.reconcile.container_sight import Sight
 def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     request = read_request(params, registry_options(params))
     asked = read_description(params)
-    names = () if check_mode else filter(None, (request.name, request.new_name))
-    with leased_container(engine, names, asked):
+    names = filter(None, (request.name, request.new_name))
+    with contextlib.nullcontext() if check_mode else leased_container(engine, names, asked):
         planned = plan_container(Sight(engine, rehearses=check_mode), asked, request)
         facts = {} if check_mode else planned.plan.execute(engine)
     return container_result(engine, planned, facts, check_mode)

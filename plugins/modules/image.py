@@ -287,12 +287,16 @@ from ..module_utils.module.image_options import IMAGE, read_image_request
 from ..module_utils.module.image_results import image_result
 from ..module_utils.module.registry_options import REGISTRY, registry_options
 from ..module_utils.runtime.engine import Engine
+from ..module_utils.runtime.operations.lease import leased
 from ..module_utils.runtime.reconcile.image import plan_image
 
 
 def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    planned = plan_image(engine, read_image_request(params, registry_options(params)))
-    facts = {} if check_mode else planned.plan.execute(engine)
+    request = read_image_request(params, registry_options(params))
+    images = [] if check_mode else list(map(str, filter(None, (*request.names, request.name))))
+    with leased(engine, images=images):
+        planned = plan_image(engine, request)
+        facts = {} if check_mode else planned.plan.execute(engine)
     return image_result(engine, planned, facts)
 
 

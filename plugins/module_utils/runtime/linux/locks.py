@@ -6,6 +6,7 @@ holder.
 The one list of lock order; who holds a lock may only take one further down, and among equals only a later
 name:
 
+    lease-<hex>       shared: a task is going to need an image or a container; exclusive: it is being pruned
     replacement-<id>  another container is about to take the place of this one
     content           shared: a pull, load or create is under way; exclusive: garbage collection
     layer-<hex>       one layer is being made
@@ -36,8 +37,8 @@ from ..errors import TimedOut
 from ..paths import Paths
 from .files import make_private_directory, names_inode
 
-_ORDER = ("replacement", "content", "layer", "container", "volume", "network", "names", "agent")
-_NAME = r"content|(layer|replacement|container|volume)-[0-9a-f]+|network|names|agent"
+_ORDER = ("lease", "replacement", "content", "layer", "container", "volume", "network", "names", "agent")
+_NAME = r"content|(lease|layer|replacement|container|volume)-[0-9a-f]+|network|names|agent"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
