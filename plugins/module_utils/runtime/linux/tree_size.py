@@ -48,17 +48,21 @@ def _files_below(path: str, device: int) -> t.Iterator[os.stat_result]:
     levels: list[_Level] = []
     try:
         yield from _enter(current, device, levels)
-        while levels:
-            name = levels[-1].names.pop() if levels[-1].names else ""
-            if not name and levels.pop() and not levels:
+        while True:
+            if levels[-1].names:
+                inner = _opened(levels[-1].names.pop(), current)
+                if inner is not None:
+                    os.close(current)
+                    current = inner
+                    yield from _enter(current, device, levels)
+                continue
+            levels.pop()
+            outer = _opened("..", current) if levels else None
+            if outer is None:
                 return
-            step = _opened(name or "..", current)
-            if step is not None:
-                os.close(current)
-                current = step
-            if name and step is not None:
-                yield from _enter(current, device, levels)
-            elif not name and os.fstat(current).st_ino != levels[-1].inode:
+            os.close(current)
+            current = outer
+            if os.fstat(current).st_ino != levels[-1].inode:
                 return
     finally:
         os.close(current)
