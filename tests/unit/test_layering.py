@@ -31,6 +31,7 @@ RUNGS = {
     "runtime.volume": 2,
     "runtime.container": 2,
     "runtime.engine": 2.5,
+    "runtime.copying": 2.7,
     "runtime.operations": 3,
     "runtime.reconcile": 4,
     "runtime.agent": 4,

@@ -13,6 +13,7 @@
     network/          networks, links, addresses, ports, firewall, names          rung 2
     container/        one container: what was asked, the runtime's view, status   rung 2
     engine            two roots and their state file, opened lazily               between 2 and 3
+    copying/          files on their way into a container and out of it           between 2 and 3
     operations/       one file, one verb                                          rung 3
     reconcile/        desired against actual: differences, plans, steps           rung 4
     agent/            what stays on the host: exits, boot, the `coracle` command  rung 4

@@ -53,6 +53,27 @@ def resolve_user(root_fd: int, text: str, groups: t.Sequence[str] = ()) -> Resol
     return ResolvedUser(account.uid, gid, sorted({gid, *member_of, *wanted}), account.home)
 
 
+def find_user(root_fd: int, text: str) -> int:
+    """The number of one user (a name of the image, or a number)."""
+    return _find_account(_read(root_fd, "/etc/passwd"), text).uid
+
+
+def find_group(root_fd: int, text: str) -> int:
+    return _find_group(_read(root_fd, "/etc/group"), text)
+
+
+def names_of(root_fd: int, uid: int, gid: int) -> tuple[str, str]:
+    """What the image calls them; their numbers where it has no names, or no file that is one."""
+    names = []
+    for path, number in (("/etc/passwd", uid), ("/etc/group", gid)):
+        try:
+            line = re.search(rb"^([^:\n]+):[^:\n]*:0*%d(?=:|$)" % number, _read(root_fd, path), re.MULTILINE)
+        except IntegrityError:
+            line = None
+        names.append(os.fsdecode(line[1]) if line else str(number))
+    return names[0], names[1]
+
+
 def _read(root_fd: int, path: str) -> bytes:
     """Content of a file of the image, empty if it is not there. A device is not opened: that is using it."""
     try:

@@ -39,7 +39,7 @@ def create_network_namespace(path: str) -> None:
         bind_mount("/proc/thread-self/ns/net", path)
 
     try:
-        _in_thread(make)
+        in_thread(make)
     except BaseException:
         os.unlink(path)
         raise
@@ -63,12 +63,12 @@ def in_network_namespace(path: str, function: t.Callable[[], T]) -> T:
         return function()
 
     try:
-        return _in_thread(visit)
+        return in_thread(visit)
     finally:
         os.close(fd)
 
 
-def _in_thread(function: t.Callable[[], T]) -> T:
+def in_thread(function: t.Callable[[], T]) -> T:
     """unshare(2) and setns(2) concern the calling thread alone: a thread leaves the others where they are and
     costs less than a process.
     """
