@@ -149,7 +149,7 @@ def test_a_damaged_record_of_another_image_only_keeps_the_space(engine: Engine, 
             "INSERT INTO images (id, manifest_digest, record, created) VALUES (?, '', '{', '')",
             (digest(b"bad"),),
         )
-    assert measure_garbage(engine, find(engine, app).id) == 0
+    assert measure_garbage(engine, [find(engine, app).id]) == 0
     removed = remove(engine, app)
     assert f"space was not freed: the record of image {digest(b'bad')}" in removed.warning
     assert find(engine, app) is None
@@ -170,10 +170,10 @@ def test_what_would_be_freed_is_what_is_freed(engine: Engine, site: Site, app: s
     with blobs.ingest(digest(b"under way"), 9) as ingest:
         ingest.write(b"under")
         for image in (old, new):
-            expected = measure_garbage(engine, image.id)
+            expected = measure_garbage(engine, [image.id])
             assert remove_image(engine, image.id).freed == expected > 0
         ingest.discard()
-    assert measure_garbage(engine, old.id) == 0
+    assert measure_garbage(engine, [old.id]) == 0
     assert stored(engine.paths) == NOTHING
 
 

@@ -25,8 +25,8 @@ class Needed(t.NamedTuple):
     directories: frozenset[str]
 
 
-def mark(rows: Reader, without: str = "") -> Needed:
-    """What the images need, or would need if the one with the id `without` were gone.
+def mark(rows: Reader, without: t.Container[str] = ()) -> Needed:
+    """What the images need, or would need if those with an id in `without` were gone.
 
     StateError if any record cannot be read: what it needs is unknown, so nothing may be removed.
 

@@ -132,10 +132,13 @@ def names_of(rows: Reader, image_id: str) -> list[ImageName]:
     return [ImageName(*row) for row in found]
 
 
-def list_images(rows: Reader, without: str = "") -> list[ImageRecord]:
-    """Every image (but the one with the id `without`), the newest first."""
-    found = rows.all("SELECT id, record FROM images WHERE id != ? ORDER BY created DESC, id", (without,))
-    return [record for record in map(_record, found) if record is not None]
+def list_images(rows: Reader, without: t.Container[str] = ()) -> list[ImageRecord]:
+    """Every image (but those with an id in `without`), the newest first; of the same age, the one that came
+    last.
+    """
+    found = rows.all("SELECT id, record FROM images ORDER BY created DESC, rowid DESC")
+    records = (_record(row) for row in found if row["id"] not in without)
+    return [record for record in records if record is not None]
 
 
 def users_of(rows: Reader, image_id: str) -> dict[str, str]:

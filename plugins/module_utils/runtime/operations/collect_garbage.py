@@ -52,8 +52,9 @@ def collect_garbage(engine: Engine, wait: float = WAIT) -> int | None:
     return freed
 
 
-def measure_garbage(engine: Engine, without: str) -> int:
-    """The bytes that `collect_garbage` would free if the image with the id `without` were gone. Only looks.
+def measure_garbage(engine: Engine, without: t.Container[str] = ()) -> int:
+    """The bytes that `collect_garbage` would free if the images with an id in `without` were gone. Only
+    looks.
 
     0 where nothing could be collected, because the record of another image is damaged.
     """

@@ -216,5 +216,5 @@ def _plan_removal(engine: Engine, request: ImageRequest) -> PlannedImage:
     whole = removal.image_id is not None
     step = RemoveImage(request.name, removal.names, whole, request.force)
     difference = removed(step.describe())
-    freed = measure_garbage(engine, removal.image_id) if removal.image_id else 0
+    freed = measure_garbage(engine, (removal.image_id,)) if removal.image_id else 0
     return PlannedImage(Plan([step], [difference]), before, None, freed=freed)
