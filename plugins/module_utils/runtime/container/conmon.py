@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Starting conmon, the process that becomes the parent of a container. The only file that knows its command
-line.
+"""Starting conmon, the process that becomes the parent of a container. Its command line is known here, and in
+conmon_exec.py for one more program in a container.
 
 conmon gets a directory of its own for every run, so that a second conmon can never take over the first
 one's sockets:
@@ -40,7 +40,7 @@ from ..linux.programs import MINIMAL_ENVIRONMENT, run, spawn
 from .oci_runtime import OciRuntime, failure_from, message_from_log
 from .oci_runtime import clean as clean_message
 
-_CREATE_TIMEOUT = 120.0  # seconds; a runtime needs a few hundredths of one, a machine that swaps more
+RUNTIME_TIMEOUT = 120.0  # seconds; a runtime needs a few hundredths of one, a machine that swaps more
 _SYNC_LINE_LIMIT = 1 << 16
 _SIGKILL = 9
 
@@ -94,11 +94,11 @@ def launch(plan: Launch, write_bundle: t.Callable[[], None]) -> Launched:
         process = spawn(arguments(plan), env=environment, pass_fds=theirs, cwd=plan.run_directory)
         while theirs:
             os.close(theirs.pop())
-        with _being_moved(process.pid, plan.cgroup):
+        with being_moved(process.pid, plan.cgroup):
             write_bundle()
         os.write(start_writing, b"1")
-        process.wait(timeout=_CREATE_TIMEOUT)
-        return _created(plan, _read_line(sync_reading, _CREATE_TIMEOUT))
+        process.wait(timeout=RUNTIME_TIMEOUT)
+        return _created(plan, read_line(sync_reading, RUNTIME_TIMEOUT))
     except BaseException:
         _end(plan, process)
         raise
@@ -108,7 +108,7 @@ def launch(plan: Launch, write_bundle: t.Callable[[], None]) -> Launched:
 
 
 @contextlib.contextmanager
-def _being_moved(pid: int, group: str) -> t.Iterator[None]:
+def being_moved(pid: int, group: str) -> t.Iterator[None]:
     """The process is in the control group when the block is left without an error."""
     errors: list[BaseException] = []
 
@@ -177,7 +177,7 @@ def _created(plan: Launch, line: bytes) -> Launched:
     return Launched(conmon, init)
 
 
-def _read_line(fd: int, timeout: float) -> bytes:
+def read_line(fd: int, timeout: float) -> bytes:
     """One line from the sync pipe; what came, if it ends without one."""
     deadline = time.monotonic() + timeout
     content = b""

@@ -28,6 +28,11 @@ _RUNC_PREFIXES = (
     "error during container init: ",
 )
 _NO_RUNTIME_THERE = "name a program that is there, or leave `runtime` out for crun"
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+_CODES = (
+    (r"not found in \$PATH|executable file|stat .*no such file|exec:? .*[Nn]o such file", NOT_FOUND),
+    (r"[Pp]ermission denied|not permitted|[Ee]xec format|is a directory", NOT_EXECUTABLE),
+)
 _HINTS = (
     (
         r"not found in \$PATH|exec: .*no such file",
@@ -74,6 +79,21 @@ class OciRuntime(t.NamedTuple):
         document = json.dumps(resources).encode()
         self._call("update", "--resources=/dev/stdin", container_id, document=document)
 
+    def exec_command(self, container_id: str, directory: str) -> list[str]:
+        """The command line for one more program, which `process.json` in the directory describes. `pid` will
+        be there when it has begun, its PID on the host; `oci-log` is the runtime's own.
+        """
+        return [
+            self.program,
+            *self.global_arguments,
+            "--log-format=json",
+            f"--log={os.path.join(directory, 'oci-log')}",
+            "exec",
+            f"--process={os.path.join(directory, 'process.json')}",
+            f"--pid-file={os.path.join(directory, 'pid')}",
+            container_id,
+        ]
+
     def delete(self, container_id: str) -> None:
         """Kill what is left and forget the container; fine if it is not known."""
         if self.knows(container_id):
@@ -108,6 +128,13 @@ def failure_from(phrase: str, text: str) -> RuntimeFailure:
     """What a runtime said, with a remedy where we know one."""
     hint = next((remedy for pattern, remedy in _HINTS if re.search(pattern, text)), "")
     return RuntimeFailure(f"{phrase}: {text}", hint)
+
+
+def shell_code(text: str) -> int | None:
+    """The exit code that a shell, and Docker, give for what a runtime said: 127 where the program is missing,
+    126 where it cannot be run; None where it is not about the program.
+    """
+    return next((code for pattern, code in _CODES if re.search(pattern, text)), None)
 
 
 def message_from_log(content: bytes) -> str:

@@ -25,6 +25,7 @@ MINIMAL_ENVIRONMENT = {
 }
 _HOST_ROLE = "the role coracle.engine.host installs what is needed"
 _CHUNK = 1 << 16
+_LONGEST_WAIT = 86400.0  # seconds of one look: epoll(7) counts milliseconds in 31 bits
 _LAST_ROUNDS = 32  # of one chunk of each output: more than a pipe can hold
 _ERROR_TEXT_LIMIT = 2000
 
@@ -64,12 +65,14 @@ def run(
     max_output: int = 1 << 20,
     check: bool = True,
     name: str = "",
+    before_kill: t.Callable[[], None] | None = None,
 ) -> Completed:
     """Run a program to its end in a session of its own; at most `max_output` bytes of each output are kept.
 
     Returns when the program itself has ended, also if its children keep the pipes. Raises TimedOut after
     `timeout` seconds, RuntimeFailure (`name: the program's error text`) for an exit code other than 0 unless
-    `check` is false. Whatever is raised, the program and its process group are dead by then.
+    `check` is false. Whatever is raised, the program and its process group are dead by then; `before_kill`
+    is called while they still live.
     """
     name = name or os.path.basename(argv[0])
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
@@ -79,7 +82,11 @@ def run(
             if not talk.finish(time.monotonic() + timeout):
                 raise TimedOut(f"{name} did not finish in {timeout:g} s")
     except BaseException:
-        _kill_group(process)
+        try:
+            if before_kill is not None:
+                before_kill()
+        finally:
+            _kill_group(process)
         raise
     completed = Completed(process.wait(), bytes(talk.stdout), bytes(talk.stderr), talk.truncated)
     if check and completed.returncode != 0:
@@ -176,8 +183,9 @@ class _Conversation:
     def finish(self, deadline: float) -> bool:
         """Talk until the child ends; False when the deadline comes first."""
         while True:
-            ready = self._selector.select(max(0, deadline - time.monotonic()))
-            if not ready:
+            left = deadline - time.monotonic()
+            ready = self._selector.select(min(max(0, left), _LONGEST_WAIT))
+            if not ready and left <= _LONGEST_WAIT:
                 return False
             self._act(ready)
             if any(key.fd == self._pidfd for key, _events in ready):

@@ -37,6 +37,7 @@ from ..errors import CleanupFailed, CoracleError, HostNotReady, RuntimeFailure, 
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, boot_id, identity, now, signal_process, wait_until_gone
 from ..linux.trees import remove_tree
+from .end_sessions import end_sessions
 from .locked_container import save
 
 if t.TYPE_CHECKING:
@@ -109,6 +110,8 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
         _end_makers(engine, record)
     with collecting(errors):
         end_processes(engine, record)
+    with collecting(errors):
+        end_sessions(paths, record.id)
     with collecting(errors):
         _forget_in_runtime(engine, record)
     with collecting(errors):

@@ -1,0 +1,277 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run one more program in a container, within the same confinement.
+
+Waited for, it is the runtime's child with pipes of ours. Detached, a conmon is its parent: it goes on when
+we end, its output goes nowhere, and nothing is left when it or the container ends. Both belong to the
+container's control group.
+
+    <run directory>/exec/direct-<pid>-<start time>.<n>/   while we wait; removed by us, else by the next one
+    <run directory>/exec/<session id>/                    container/conmon_exec.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+import typing as t
+
+from ..container.exec_process import ExecRequest, build_exec_process, init_process
+from ..container.oci_runtime import NOT_EXECUTABLE, NOT_FOUND, find_runtime, message_from_log, shell_code
+from ..container.status import cgroup_of, run_directory
+from ..errors import Conflict, CoracleError, InvalidInput, NotFound, RuntimeFailure, TimedOut, doing
+from ..linux import cgroups
+from ..linux.files import make_private_directory
+from ..linux.processes import ProcessIdentity, identity, is_alive, signal_process
+from ..linux.programs import Completed, run
+from ..linux.trees import remove_tree
+from .locked_container import locked_container
+from .running_container import Running, running_container, seen_root
+from .settle_run import runtime_of
+
+if t.TYPE_CHECKING:
+    from ..container.conmon_exec import Plan
+    from ..engine import Engine
+    from ..linux.terminal import Size
+
+OUTPUT_LIMIT = 16 << 20
+"""Bytes of each output that are kept; what comes after them is read and dropped."""
+
+_EVER = float("inf")
+_KILL_TIMEOUT = 5.0
+_LOG_LIMIT = 1 << 16
+
+
+class ExecResult(t.NamedTuple):
+    """`code` is 128 + n for signal n. `truncated`: there was more than the limit."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+
+
+def exec_in_container(
+    engine: Engine,
+    name: str,
+    request: ExecRequest,
+    *,
+    input: bytes | None = None,
+    timeout: float | None = None,
+    max_output: int = OUTPUT_LIMIT,
+) -> ExecResult:
+    """Run it to its end, without a terminal. TimedOut after `timeout` seconds, and whatever else ends this
+    call: then the program and all processes of its session are killed. Those that have made a session of
+    their own go on, as daemons do.
+
+    NotFound (with `rc` 127) for a missing program, user or directory, RuntimeFailure (`rc` 126) for a
+    program that cannot be run, Conflict for a container that does not run.
+    """
+    if request.tty:
+        raise InvalidInput("a program with a terminal has to be attached to, or detached")
+    with doing(f"exec in container {name}"), direct_exec(engine, name, request) as begun:
+        try:
+            completed = run(
+                begun.command,
+                input=input,
+                timeout=_EVER if timeout is None else timeout,
+                max_output=max_output,
+                check=False,
+                before_kill=lambda: kill_session(begun),
+            )
+        except TimedOut:
+            raise TimedOut(f"{request.arguments[0]} did not finish in {timeout:g} s: killed") from None
+        return _result(begun, request, completed)
+
+
+class DirectExec(t.NamedTuple):
+    """`command` runs the program as a child; `directory` is there as long."""
+
+    command: list[str]
+    directory: str
+    cgroup: str
+
+
+@contextlib.contextmanager
+def direct_exec(engine: Engine, name: str, request: ExecRequest) -> t.Iterator[DirectExec]:
+    """A command line that runs the program. Whoever runs it kills its session if it has to end early."""
+    running = running_container(engine, name)
+    _sweep(_place(engine, running))
+    myself = identity(os.getpid())
+    owner = f"{myself.pid}-{myself.start_time}" if myself else "0-0"
+    directory = os.path.join(_place(engine, running), f"direct-{owner}.{os.urandom(4).hex()}")
+    _write_process(engine, running, request, directory)
+    runtime = find_runtime(engine.paths, runtime_of(engine, running.record))
+    command = runtime.exec_command(running.record.id, directory)
+    begun = DirectExec(command, directory, cgroup_of(engine.paths, running.record.id))
+    try:
+        yield begun
+    finally:
+        remove_tree(directory)
+
+
+def exec_detached(engine: Engine, name: str, request: ExecRequest) -> str:
+    """Start it and let it run; the id of the session. Errors as above."""
+    from ..container.conmon_exec import launch_session
+
+    with doing(f"exec in container {name}"):
+        running = running_container(engine, name)
+        with prepared_session(engine, running, request) as plan, failures_named(request):
+            launch_session(plan).close()
+            return plan.session_id
+
+
+@contextlib.contextmanager
+def prepared_session(
+    engine: Engine, running: Running, request: ExecRequest, size: Size | None = None
+) -> t.Iterator[Plan]:
+    """What a conmon for the program is told, with the container's lock held: the end of the container finds
+    the session, or the session finds that it has ended.
+    """
+    from ..container.conmon_exec import Plan
+    from ..linux.programs import find_program
+
+    with locked_container(engine, running.record.id):
+        running = running_container(engine, running.record.id)
+        session_id = os.urandom(32).hex()
+        directory = os.path.join(_place(engine, running), session_id)
+        plan = Plan(
+            find_program(engine.conmon),
+            find_runtime(engine.paths, runtime_of(engine, running.record)),
+            running.record.id,
+            session_id,
+            directory,
+            f"{engine.paths.cgroup_parent}/conmon",
+            request.tty,
+        )
+        try:
+            _write_process(engine, running, request, directory, size)
+            os.mkdir(os.path.join(directory, "exit"), 0o700)
+            yield plan
+        except BaseException:
+            remove_tree(directory)
+            raise
+
+
+def _place(engine: Engine, running: Running) -> str:
+    run_ = running.record.state.run
+    if run_ is None:
+        raise Conflict("it is not running", "start it first")
+    return os.path.join(run_directory(engine.paths, running.record.id, run_.nonce), "exec")
+
+
+def _write_process(
+    engine: Engine, running: Running, request: ExecRequest, directory: str, size: Size | None = None
+) -> None:
+    init = init_process(engine.paths, running.record)
+    with seen_root(running.init) as root_fd:
+        process = build_exec_process(request, running.record, init, root_fd, _bounding, size)
+    make_private_directory(directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(os.open(os.path.join(directory, "process.json"), flags, 0o600), "w", encoding="utf-8") as file:
+        json.dump(process, file)
+
+
+def _bounding() -> t.Collection[str]:
+    from ..container.host_facts import read_host_facts
+
+    return read_host_facts().bounding
+
+
+def _sweep(place: str) -> None:
+    """Remove what those who were killed while they waited have left."""
+    try:
+        names = os.listdir(place)
+    except FileNotFoundError:
+        return
+    for name in names:
+        match = re.match(r"direct-(\d+)-(\d+)\.", name)
+        if match and not is_alive(ProcessIdentity(int(match[1]), int(match[2]))):
+            remove_tree(os.path.join(place, name))
+
+
+# How it went
+
+
+def _result(begun: DirectExec, request: ExecRequest, completed: Completed) -> ExecResult:
+    problem = problem_of(begun)
+    if problem is not None:
+        text = problem or completed.stderr.decode("utf-8", "replace").strip()
+        raise exec_failure(request, text or "the runtime ended without a word")
+    if completed.returncode < 0:
+        raise RuntimeFailure(f"the runtime was killed by signal {-completed.returncode}")
+    return ExecResult(completed.returncode, completed.stdout, completed.stderr, completed.truncated)
+
+
+def problem_of(begun: DirectExec) -> str | None:
+    """Why the program has not begun, in the runtime's words; None: it has."""
+    try:
+        with open(os.path.join(begun.directory, "oci-log"), "rb") as file:
+            text = message_from_log(file.read(_LOG_LIMIT))
+    except FileNotFoundError:
+        text = ""
+    if program_of(begun) is None:
+        return text
+    return text if text.startswith("exec") else None
+
+
+@contextlib.contextmanager
+def failures_named(request: ExecRequest) -> t.Iterator[None]:
+    try:
+        yield
+    except RuntimeFailure as error:
+        raise exec_failure(request, error.message) from error
+
+
+def exec_failure(request: ExecRequest, text: str) -> CoracleError:
+    """The error for what a runtime said, with the exit code that a shell would give as `rc`."""
+    program = request.arguments[0]
+    if "chdir" in text:
+        return NotFound(f"working directory: {text}", "choose a directory of the container", rc=NOT_FOUND)
+    code = shell_code(text)
+    if code == NOT_FOUND:
+        return NotFound(f"the container has no program {program}", "give a program of the image", rc=code)
+    about = f"{program} cannot be run: " if code else ""
+    return RuntimeFailure(about + text, rc=NOT_EXECUTABLE)
+
+
+# Its processes
+
+
+def program_of(begun: DirectExec) -> int | None:
+    """The PID of the program; None: it has not begun."""
+    try:
+        with open(os.path.join(begun.directory, "pid"), encoding="ascii") as file:
+            return int(file.read(16))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def kill_session(begun: DirectExec) -> None:
+    """Kill the program and whatever else is in its session, as long as it lives: later nothing tells which
+    session that was.
+    """
+    session = _session_of(program_of(begun) or 0)
+    deadline = time.monotonic() + _KILL_TIMEOUT
+    while session and time.monotonic() < deadline:
+        living = [process for process in map(identity, cgroups.processes(begun.cgroup)) if process]
+        members = [process for process in living if _session_of(process.pid) == session]
+        if not members:
+            return
+        for process in members:
+            signal_process(process, signal.SIGKILL)
+
+
+def _session_of(pid: int) -> int:
+    """Field 6 of /proc/<pid>/stat, 0 where there is no such process. The kernel gives the number to nobody
+    else while somebody is in it.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[3])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
