@@ -34,6 +34,7 @@ _ELSEWHERE = (
     "/run/runc",
     "/run/crio",
     "/etc/systemd/system",
+    "/usr/local/bin",
 )
 _NAMES_OF_OURS = ("cor-", "cv-")
 

@@ -35,6 +35,7 @@ RUNGS = {
     "runtime.operations": 3,
     "runtime.reconcile": 4,
     "runtime.agent": 4,
+    "runtime.command": 4.5,
     "module": 5,
 }
 STRANGERS_ON = (1, 2)  # rungs whose areas do not know each other; above, equals may

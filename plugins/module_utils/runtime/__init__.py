@@ -16,7 +16,8 @@
     copying/          files on their way into a container and out of it           between 2 and 3
     operations/       one file, one verb                                          rung 3
     reconcile/        desired against actual: differences, plans, steps           rung 4
-    agent/            what stays on the host: exits, boot, the `coracle` command  rung 4
+    agent/            what stays on the host: exits, boot, logs                   rung 4
+    command/          `coracle`, the command on the host: the words of `docker`   between 4 and 5
 
 Imports go down only, and on rungs 1 and 2 areas do not know each other; `tests/unit/test_layering.py` holds
 it. Above stands `module/`, the Ansible face: the only files that import ansible.

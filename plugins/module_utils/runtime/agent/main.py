@@ -17,6 +17,7 @@ import typing as t
 
 from ..engine import Engine, open_engine
 from ..errors import CoracleError
+from ..operations.install_agent import hold_own_version
 from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
 
 USAGE = """\
@@ -33,7 +34,7 @@ def main(arguments: t.Sequence[str]) -> t.NoReturn:
         sys.stderr.write(USAGE)
         raise SystemExit(2)
     os.umask(0o077)
-    _stay_whole()
+    hold_own_version()
     with open_engine(roots["--root"], roots["--run-root"]) as engine:
         try:
             verb(engine, *words[1:])
@@ -52,15 +53,6 @@ def _parse(arguments: t.Sequence[str]) -> tuple[dict[str, str] | None, list[str]
         roots[words[0]] = words[1]
         del words[:2]
     return roots, words
-
-
-def _stay_whole() -> None:
-    """Hold the version that we run from until we end."""
-    from ..operations.install_agent import ARCHIVE, hold
-
-    archive = os.path.join(os.path.dirname(sys.path[0]), ARCHIVE)
-    if os.path.isfile(archive):
-        hold(archive)
 
 
 def _exited(engine: Engine, container_id: str, nonce: str) -> None:

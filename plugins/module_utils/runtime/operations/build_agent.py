@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """This engine as one file, which Python can run and import from: `coracle.pyz`.
 
-    __main__.py                      the agent's command line
+    __main__.py                      the agent's command line; with `command` before it, that of a person
     coracle/module_utils/runtime/    the engine
     coracle/module_utils/module/     its Ansible face } only if made of a whole collection:
     coracle/modules/                 the modules      } what tasks run from (module/installed_engine.py)
@@ -26,6 +26,7 @@ import zipfile
 PACKAGE = "coracle"
 RUNTIME = f"{PACKAGE}/module_utils/runtime"
 _AGENT = f"{RUNTIME}/agent/main.py"
+COMMAND = f"{RUNTIME}/command/main.py"
 _MAIN = f"""\
 import os
 import sys
@@ -35,7 +36,11 @@ archive = os.path.realpath(sys.path[0])
 compiled = os.path.join(os.path.dirname(archive), f"{{sys.implementation.cache_tag}}.zip")
 sys.path[:1] = [compiled, archive]
 
-from {_AGENT[:-3].replace("/", ".")} import main
+if sys.argv[1:2] == ["command"]:
+    del sys.argv[1]
+    from {COMMAND[:-3].replace("/", ".")} import main
+else:
+    from {_AGENT[:-3].replace("/", ".")} import main
 
 main(sys.argv[1:])
 """
@@ -77,12 +82,15 @@ def sources_of_collection(plugins: str) -> Sources:
 
 
 def sources_of_agent() -> Sources:
-    """What the agent needs, from where this code was imported: a checkout, or the payload of a task.
+    """What stays on the host, from where this code was imported.
 
-    Found as Ansible finds what belongs to a module: by following relative imports, those inside functions
-    too.
+    Of a checkout, the whole runtime. Of the payload of a task, what the agent needs, found as Ansible finds
+    what belongs to a module: by following relative imports, those inside functions too.
     """
-    found = {f"{RUNTIME}/{name}": source for name, source in _read_all(_find()).items()}
+    place = _find()
+    found = {f"{RUNTIME}/{name}": source for name, source in _read_all(place).items()}
+    if not place.is_zip:
+        return _with_packages(found)
     needed: Sources = {}
     pending = [_AGENT]
     while pending:

@@ -6,6 +6,7 @@
     <root>/agent/<version>/cpython-311.zip  what one Python has compiled of it
     <root>/agent/current                    symbolic link to the version in force, switched in one rename
     <root>/agent/known/<fingerprint>        symbolic link to the version that sources like these are part of
+    <root>/agent/coracle                    the command for people (install_command.py)
 
 The sources are those that this code itself was imported from: a version that is here, the payload of an
 Ansible task, or a checkout. Whoever runs from a version holds a shared flock on its coracle.pyz, which
@@ -30,6 +31,7 @@ from ..linux.locks import lock
 from ..linux.trees import remove_tree
 from ..state.roots import check_roots
 from . import build_agent
+from .install_command import has_command, install_command
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -37,6 +39,7 @@ if t.TYPE_CHECKING:
 
 ARCHIVE = "coracle.pyz"
 _CURRENT, _KNOWN = "current", "known"
+_DIGITS = hashlib.sha256().digest_size * 2  # of a version
 
 
 def exit_command(engine: Engine, container_id: str, nonce: str) -> list[str]:
@@ -56,7 +59,7 @@ def install_agent(engine: Engine) -> None:
     """Make this engine the one in force on the host; a few looks if it is already."""
     paths = engine.paths
     version = _running_version(paths) or _known_version(paths)
-    if version and version == _link(paths, _CURRENT) and os.path.exists(_compiled_path(paths, version)):
+    if version and version == _link(paths, _CURRENT) and _is_complete(paths, version):
         return
     check_roots(paths)
     with lock(paths, "agent"):
@@ -70,6 +73,25 @@ def hold(archive: str) -> int:
     return fd
 
 
+def hold_own_version() -> None:
+    """For whoever was started from an archive: what is imported later has to be there until we end."""
+    archive = os.path.join(os.path.dirname(sys.path[0]), ARCHIVE)
+    if os.path.isfile(archive):
+        hold(archive)
+
+
+def _is_complete(paths: Paths, version: str) -> bool:
+    return os.path.exists(_compiled_path(paths, version)) and (
+        has_command(paths) or not _brings_command(_archive_path(paths, version))
+    )
+
+
+def _brings_command(archive: str) -> bool:
+    """What came with a single task has none."""
+    with zipfile.ZipFile(archive) as there:
+        return build_agent.COMMAND in there.namelist()
+
+
 def _install(paths: Paths, version: str) -> None:
     known = os.path.join(paths.agent, _KNOWN)
     make_private_directory(known)
@@ -80,6 +102,8 @@ def _install(paths: Paths, version: str) -> None:
     before = _link(paths, _CURRENT)
     if version != before:
         _replace_link(os.path.join(paths.agent, _CURRENT), version)
+    if _brings_command(_archive_path(paths, version)):
+        install_command(paths, os.path.join(paths.agent, _CURRENT, ARCHIVE))
     _remove_unused(paths, {version, before})
 
 
@@ -151,7 +175,7 @@ def _replace_link(path: str, target: str) -> None:
 
 def _remove_unused(paths: Paths, kept: t.Container[str]) -> None:
     for version in os.listdir(paths.agent):
-        unused = version not in (_CURRENT, _KNOWN) and version not in kept
+        unused = len(version) == _DIGITS and version not in kept
         if unused and not _is_held(_archive_path(paths, version)):
             remove_tree(os.path.join(paths.agent, version))
     known = os.path.join(paths.agent, _KNOWN)

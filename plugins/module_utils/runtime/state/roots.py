@@ -42,6 +42,11 @@ def check_roots(paths: Paths) -> bool:
     return False
 
 
+def run_root_of(root: str) -> str:
+    """The run root that a root was used with last; empty if it was never used."""
+    return _read(_mark_of_root(root))
+
+
 def claim_roots(paths: Paths) -> None:
     """Make them a pair; both directories are there. Conflict as above."""
     if check_roots(paths):

@@ -41,10 +41,24 @@ def test_everything_of_the_collection_is_in_it(whole: bytes) -> None:
 def test_the_agent_is_a_part_of_it(whole: bytes) -> None:
     agent, archive = build_agent.sources_of_agent(), zipfile.ZipFile(io.BytesIO(whole))
     assert MAIN in agent
+    assert build_agent.COMMAND in agent
     assert {path: archive.read(path) for path in agent} == agent
-    assert not [
-        path for path in agent if "/registry/" in path or "/reconcile/" in path or "/modules/" in path
-    ]
+    assert not [path for path in agent if "/module/" in path or "/modules/" in path]
+
+
+def test_of_the_payload_of_a_task_only_what_it_needs_stays(whole: bytes, tmp_path: pathlib.Path) -> None:
+    payload = tmp_path / "payload.zip"
+    payload.write_bytes(whole)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from coracle.module_utils.runtime.operations.build_agent import sources_of_agent\n"
+        "print(*sources_of_agent())"
+    )
+    argv = [sys.executable, "-c", code, str(payload)]
+    names = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    assert MAIN in names
+    unwanted = ("/registry/", "/reconcile/", "/command/", "/module/", "/modules/")
+    assert not [name for name in names if any(part in name for part in unwanted)]
 
 
 def test_it_runs_with_and_without_what_is_compiled(tmp_path: pathlib.Path) -> None:

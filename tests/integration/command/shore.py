@@ -1,0 +1,139 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The installed command as a person uses it: run it and read what it says, or sit before it at a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+import typing as t
+
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.install_agent import (
+    install_agent,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
+
+PATIENCE = 30.0
+
+
+class Answer(t.NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class Shore:
+    """`coracle("ps", "-a")` is what it printed; it has to end well. `run` takes any end."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        with Engine(paths) as engine:
+            engine.database  # noqa: B018 - the directories are made by whoever writes first
+            install_agent(engine)
+        self.program = os.path.join(paths.agent, "coracle")
+
+    def __call__(self, *arguments: str, **options: t.Any) -> str:
+        answer = self.run(*arguments, **options)
+        assert answer.code == 0, answer
+        return answer.out
+
+    def run(self, *arguments: str, stdin: str = "", timeout: float = 60.0) -> Answer:
+        done = subprocess.run(
+            [self.program, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *arguments: str) -> t.Any:
+        return json.loads(self(*arguments, "--json"))
+
+    def refused(self, *arguments: str, code: int = 1) -> str:
+        """What it says on standard error when it does not do it."""
+        answer = self.run(*arguments)
+        assert answer.code == code, answer
+        return answer.err
+
+    def at_terminal(self, *arguments: str, rows: int = 24, columns: int = 80) -> Terminal:
+        return Terminal([self.program, *arguments], rows, columns)
+
+
+class Terminal:
+    """A program at a pseudo-terminal of its own: type, wait for text, resize, see how it ended."""
+
+    def __init__(self, argv: list[str], rows: int = 24, columns: int = 80) -> None:
+        self.text = ""
+        self._seen = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(argv[0], argv)
+        self.resize(rows, columns)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        data = text.encode()
+        while data:
+            data = data[os.write(self.fd, data) :]
+
+    def settings(self) -> list[t.Any]:
+        return termios.tcgetattr(self.fd)
+
+    def wait_for(self, text: str, patience: float = PATIENCE) -> str:
+        """What was shown since the last call, up to and including `text`."""
+        deadline = time.monotonic() + patience
+        while text not in self.text[self._seen :]:
+            left = deadline - time.monotonic()
+            assert left > 0, f"no {text!r} in {self.text[self._seen :]!r}"
+            assert self._read(left), f"it ended without {text!r}: {self.text[self._seen :]!r}"
+        end = self.text.index(text, self._seen) + len(text)
+        shown, self._seen = self.text[self._seen : end], end
+        return shown
+
+    def end(self, patience: float = PATIENCE) -> int:
+        """The exit code, when everything it said has been read."""
+        deadline = time.monotonic() + patience
+        while self._read(max(0.0, deadline - time.monotonic())):
+            assert time.monotonic() < deadline, f"it does not end: {self.text[self._seen :]!r}"
+        _pid, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def _read(self, patience: float) -> bool:
+        """False at the end."""
+        ready, _writable, _wrong = select.select([self.fd], [], [], patience)
+        if not ready:
+            return True
+        try:
+            data = os.read(self.fd, 1 << 16)
+        except OSError:  # EIO: nobody has the other side open any more
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
