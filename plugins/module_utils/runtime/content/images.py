@@ -13,10 +13,11 @@ A row is written last, in one transaction, after everything it refers to is sync
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
-from ..errors import StateError
+from ..errors import StateError, collecting
 
 if t.TYPE_CHECKING:
     from ..oci.image_config import ImageConfig
@@ -132,13 +133,22 @@ def names_of(rows: Reader, image_id: str) -> list[ImageName]:
     return [ImageName(*row) for row in found]
 
 
-def list_images(rows: Reader, without: t.Container[str] = ()) -> list[ImageRecord]:
+def list_images(
+    rows: Reader, without: t.Container[str] = (), *, damaged: list[BaseException] | None = None
+) -> list[ImageRecord]:
     """Every image (but those with an id in `without`), the newest first; of the same age, the one that came
     last.
+
+    `damaged` takes the errors of records that cannot be read; without it the first of them is raised.
     """
-    found = rows.all("SELECT id, record FROM images ORDER BY created DESC, rowid DESC")
-    records = (_record(row) for row in found if row["id"] not in without)
-    return [record for record in records if record is not None]
+    found = []
+    for row in rows.all("SELECT id, record FROM images ORDER BY created DESC, rowid DESC"):
+        if row["id"] in without:
+            continue
+        with contextlib.nullcontext() if damaged is None else collecting(damaged):
+            record = _record(row)
+            found += [record] if record is not None else []
+    return found
 
 
 def users_of(rows: Reader, image_id: str) -> dict[str, str]:
