@@ -167,6 +167,24 @@ options:
           - Of several routes to the same place the one with the lowest is taken. That of the kernel when not
             given.
         type: int
+  open_host_firewall:
+    description:
+      - Whether the firewall of the target itself is told to let the network through where it would stop what
+        its containers send, what is sent to their published ports, or their questions about names. Only
+        for V(bridge).
+      - Without it the rules of others are never touched. The tasks of this module and of
+        M(coracle.engine.container) warn, with the commands that would open the firewall.
+      - With it the engine runs those commands. The bridge is put into the zone V(trusted) of firewalld, gets
+        rules of ufw, or is accepted at the beginning of C(DOCKER-USER), of a chain of iptables, or of the
+        chain of nftables that is in the way. All of it is taken back when this is no longer set, or the
+        network is removed.
+      - What is in chains of nftables, iptables or Docker is put there again by the next task, and at once
+        where systemd runs, should somebody reload them.
+      - Published ports are open to all who reach the target, and unpublished ones to nobody, with and without
+        it.
+    type: bool
+    default: false
+    version_added: 0.2.0
   labels:
     description:
       - Labels of the network.
@@ -253,6 +271,17 @@ EXAMPLES = r"""
           printer: 172.20.5.200
       - subnet: fd00:5::/64
 
+- name: A network that the host's own firewall lets through, whether firewalld, ufw, Docker or plain nftables
+  coracle.engine.network:
+    name: backend
+    open_host_firewall: true
+
+- name: The same for the network of containers that name none, which has no names
+  coracle.engine.network:
+    name: coracle
+    dns: false
+    open_host_firewall: true
+
 - name: A network for databases, from which nothing leaves
   coracle.engine.network:
     name: databases
@@ -304,8 +333,8 @@ RETURN = r"""
 network:
   description:
     - The network in the shape of C(docker network inspect). C(Containers) has all that are connected, running
-      or not. C(Interface) is the name of the bridge on the target; C(Isolated), C(DNS) and C(Routes) are what
-      Docker has not.
+      or not. C(Interface) is the name of the bridge on the target; C(Isolated), C(OpenHostFirewall), C(DNS) and
+      C(Routes) are what Docker has not.
     - In check mode, as it would be, with the containers that are on it now. A network that is yet to be made
       has no ID.
   returned: success, unless O(state=absent)
@@ -341,6 +370,7 @@ network:
     Labels: {}
     Interface: cor-1f6f5c1d7d
     Isolated: true
+    OpenHostFirewall: false
     DNS:
       Enabled: true
       Servers: []

@@ -22,13 +22,26 @@ def container_result(
 ) -> dict[str, t.Any]:
     """`facts` are those of the steps; a one-shot container that failed makes the task fail."""
     result = result_of(planned.plan, before=_summary(planned.before), after=_summary(planned.after), **facts)
-    result["warnings"] = [*planned.warnings, *facts.get("warnings", ())]
+    warnings = [*planned.warnings, *facts.get("warnings", ())]
+    result["warnings"] = [*warnings, *_host_firewall(engine, planned.after)]
     if "container" not in facts and planned.after is not None:
         result["container"] = _as_seen(engine, planned.after, check_mode or not planned.plan.changed)
     if facts.get("status"):
         result["failed"] = True
         result["msg"] = f"container {facts['container']['Name'][1:]} ended with status {facts['status']}"
     return result
+
+
+def _host_firewall(engine: Engine, outlook: Outlook | None) -> list[str]:
+    """Of one that runs: what keeps it from being reached."""
+    if outlook is None or outlook.status.status not in ("running", "paused"):
+        return []
+    from ..runtime.network.records import endpoints_of
+    from ..runtime.operations.look_at_host_firewall import host_firewall_warnings
+
+    record = find_container(engine.records, outlook.record.id or outlook.record.name)
+    places = endpoints_of(engine.records.read(), record.id) if record is not None else []
+    return host_firewall_warnings(engine, [place.network for place in places])
 
 
 def _as_seen(engine: Engine, expected: Outlook, predicted: bool) -> dict[str, t.Any] | None:

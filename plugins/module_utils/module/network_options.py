@@ -52,6 +52,7 @@ NETWORK = ArgumentSpec(
                 "metric": {"type": "int"},
             },
         },
+        "open_host_firewall": {"type": "bool", "default": False},
         "labels": {"type": "dict", "default": {}},
         "connected": {"type": "list", "elements": "str", "aliases": ["containers"]},
         "appends": {"type": "bool", "default": False, "aliases": ["incremental"]},
@@ -121,6 +122,7 @@ def _options(params: t.Mapping[str, t.Any]) -> NetworkOptions:
         vlan=driver.vlan,
         mode=driver.mode,
         mtu=driver.mtu,
+        open_host_firewall=params["open_host_firewall"],
     )
 
 

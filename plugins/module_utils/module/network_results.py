@@ -24,7 +24,10 @@ def network_result(
         planned.plan,
         before={"exists": planned.before is not None},
         after={"exists": after is not None},
-        **{**facts, "warnings": [*planned.warnings, *facts.get("warnings", ())]},
+        **{
+            **facts,
+            "warnings": [*planned.warnings, *facts.get("warnings", ()), *_host_firewall(engine, after)],
+        },
     )
     if after is not None:
         there = None if check_mode else find_network(engine.records.read(), after.name)
@@ -48,6 +51,12 @@ def info_result(engine: Engine, names: t.Sequence[str] | None) -> dict[str, t.An
         "network": networks[0] if names and len(names) == 1 and networks else None,
         "missing": missing,
     }
+
+
+def _host_firewall(engine: Engine, network: Network | None) -> list[str]:
+    from ..runtime.operations.look_at_host_firewall import host_firewall_warnings
+
+    return host_firewall_warnings(engine, [network.name] if network is not None else [])
 
 
 def _inspected(engine: Engine, network: Network) -> dict[str, t.Any]:

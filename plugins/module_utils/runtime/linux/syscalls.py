@@ -212,3 +212,11 @@ def pidfd_open(pid: int) -> int:
 
 def pidfd_send_signal(pidfd: int, signum: int) -> None:
     syscall("pidfd_send_signal", pidfd, signum, None, 0)
+
+
+def getsockopt(fd: int, level: int, option: int, question: bytes) -> bytes:
+    """getsockopt(2) for options that are told what to answer: the answer has at most the question's size."""
+    buffer = ctypes.create_string_buffer(question, len(question))
+    length = ctypes.c_uint32(len(question))
+    syscall("getsockopt", fd, level, option, buffer, ctypes.byref(length))
+    return buffer.raw[: length.value]

@@ -82,7 +82,13 @@ def loopback6_works() -> bool:
     With br_netfilter it gets its destination back while it is still on the bridge, and the host's IPv6 input
     refuses `::1` from any device. Otherwise the route that the bridge has for it (bridges.py) leads it home.
     """
-    return read_setting("bridge/bridge-nf-call-ip6tables") in ("", "0")
+    return not is_bridged(6)
+
+
+def is_bridged(version: int) -> bool:
+    """Is netfilter asked about packets that only pass from one port of a bridge to another?"""
+    name = {4: "iptables", 6: "ip6tables"}[version]
+    return read_setting(f"bridge/bridge-nf-call-{name}") not in ("", "0")
 
 
 def _keep_learning_routes() -> None:

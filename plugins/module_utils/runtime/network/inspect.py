@@ -3,7 +3,7 @@
 """A network in the shape of `docker network inspect`, which people's filters and templates already know.
 
 Source of the shape: Docker Engine API 1.47, `GET /networks/{id}`. `Containers` has all that are connected,
-also those that do not run. `Interface`, `Isolated`, `DNS` and `Routes` are ours.
+also those that do not run. `Interface`, `Isolated`, `OpenHostFirewall`, `DNS` and `Routes` are ours.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def inspect_network(
         "Labels": dict(network.labels),
         "Interface": network.bridge,
         "Isolated": network.isolated,
+        "OpenHostFirewall": network.open_host_firewall,
         "DNS": {"Enabled": network.dns, "Servers": list(network.dns_servers)},
         "Routes": [
             {"Destination": route.destination, "Gateway": route.gateway, "Metric": route.metric}

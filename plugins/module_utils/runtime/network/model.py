@@ -75,7 +75,8 @@ class Network(t.NamedTuple):
     `bridge` is the name of the host's interface of driver bridge; `parent`, `vlan` and `mode` are those of
     macvlan and ipvlan. `isolated`: other networks of the engine cannot reach it. `mtu` 0: that of the host's
     default route. `dns`: names are served on it; `dns_servers`: where other questions go (empty: the
-    host's). `unfinished`: a change was begun, and what running containers have of it has yet to follow
+    host's). `open_host_firewall`: where the host's own firewall is in its way, the engine tells that firewall
+    to let it through. `unfinished`: a change was begun, and what running containers have of it has yet to follow
     (operations/replace_network.py).
     """
 
@@ -95,6 +96,7 @@ class Network(t.NamedTuple):
     vlan: int = 0
     mode: str = ""
     mtu: int = 0
+    open_host_firewall: bool = False
     asked: t.Mapping[str, t.Any] = {}
     unfinished: bool = False
 

@@ -17,7 +17,8 @@ from .ruleset import Ruleset, removal
 
 NETLINK_NETFILTER = 12
 _NFTABLES = 10 << 8  # NFNL_SUBSYS_NFTABLES
-_GETTABLE, _GETCHAIN, _GETRULE = _NFTABLES | 1, _NFTABLES | 4, _NFTABLES | 7
+_GETTABLE, GETCHAIN, GETRULE = _NFTABLES | 1, _NFTABLES | 4, _NFTABLES | 7
+GETSET, GETSETELEM = _NFTABLES | 10, _NFTABLES | 13
 _INET = 1  # NFPROTO_INET
 _TABLE_NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE
 _CHAIN_NAME = 3  # NFTA_CHAIN_NAME
@@ -40,9 +41,9 @@ def remove(table: str) -> bool:
 def is_applied(ruleset: Ruleset) -> bool:
     """Is exactly this table in the kernel, with all of its rules?"""
     with Netlink(NETLINK_NETFILTER) as netlink:
-        if not _exists(netlink, _GETCHAIN, _chain(ruleset.table, ruleset.fingerprint)):
+        if not _exists(netlink, GETCHAIN, _chain(ruleset.table, ruleset.fingerprint)):
             return False
-        return len(netlink.dump(_GETRULE, _HEADER + _attribute(_TABLE_NAME, ruleset.table))) == ruleset.rules
+        return len(netlink.dump(GETRULE, _HEADER + _attribute(_TABLE_NAME, ruleset.table))) == ruleset.rules
 
 
 def is_there(table: str) -> bool:
@@ -52,7 +53,7 @@ def is_there(table: str) -> bool:
 
 def has_chain(table: str, name: str) -> bool:
     with Netlink(NETLINK_NETFILTER) as netlink:
-        return _exists(netlink, _GETCHAIN, _chain(table, name))
+        return _exists(netlink, GETCHAIN, _chain(table, name))
 
 
 _HEADER = struct.pack(">BBH", _INET, 0, 0)  # struct nfgenmsg

@@ -29,6 +29,7 @@ class NetworkOptions(t.NamedTuple):
     vlan: int = 0
     mode: str = ""
     mtu: int = 0
+    open_host_firewall: bool = False
 
     def to_json(self) -> dict[str, t.Any]:
         """What differs from the defaults."""
@@ -67,6 +68,7 @@ def network_from(
         vlan=options.vlan,
         mode=options.mode,
         mtu=options.mtu,
+        open_host_firewall=options.open_host_firewall,
         asked=options.to_json(),
     )
 

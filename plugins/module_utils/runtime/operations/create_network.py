@@ -17,7 +17,7 @@ from .choose_network import choose_network
 if t.TYPE_CHECKING:
     from ..engine import Engine
     from ..network.links import HostView
-    from ..state.database import Transaction
+    from ..state.database import Reader, Transaction
 
 
 def create_network(engine: Engine, name: str, options: NetworkOptions) -> Network:
@@ -46,8 +46,8 @@ def look_at_host() -> HostView:
     return host_view()
 
 
-def existing_network(transaction: Transaction, name: str) -> Network:
-    found = find_network(transaction, name)
+def existing_network(reader: Reader, name: str) -> Network:
+    found = find_network(reader, name)
     if found is None:
         raise Conflict(f"network {name} is gone", "another task has removed it: run the task again")
     return found

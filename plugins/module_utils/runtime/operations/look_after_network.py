@@ -78,4 +78,15 @@ def _lost_firewall(engine: Engine, networks: t.Sequence[Network]) -> str:
         return f"the table inet {table} has gone"
     outgoing = {pool.version for network in networks if not network.internal for pool in network.pools}
     off = [f"IPv{version}" for version in sorted(outgoing) if not is_on(version)]
-    return f"forwarding of {' and '.join(off)} is off" if off else ""
+    if off:
+        return f"forwarding of {' and '.join(off)} is off"
+    closed = _closed(engine, networks)
+    return f"the host's own firewall stops network {' and '.join(closed)} again" if closed else ""
+
+
+def _closed(engine: Engine, networks: t.Sequence[Network]) -> list[str]:
+    if not any(network.open_host_firewall for network in networks):
+        return []
+    from .look_at_host_firewall import closed_networks
+
+    return closed_networks(engine, networks)

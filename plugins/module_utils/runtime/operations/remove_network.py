@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
 def remove_network(engine: Engine, name: str) -> None:
     """Conflict, with the names, while containers are on it, running or not."""
     from ..network.bridges import sweep_links
+    from .look_at_host_firewall import close_host_firewall
 
     with doing(f"remove network {name}"), lock(engine.paths, "network"):
         with engine.database.transaction() as transaction:
@@ -35,5 +36,7 @@ def remove_network(engine: Engine, name: str) -> None:
                     "remove or disconnect the containers first",
                     containers=attached,
                 )
+            if network.open_host_firewall:
+                close_host_firewall(engine, network)
             delete_network(transaction, network.name)
         sweep_links(network_snapshot(engine))

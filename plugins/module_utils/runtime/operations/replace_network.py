@@ -19,7 +19,7 @@ import typing as t
 from ..errors import CoracleError, doing
 from ..linux.locks import lock
 from ..linux.namespaces import is_network_namespace
-from ..network.model import IPVLAN, MACVLAN, Endpoint, Network
+from ..network.model import IPVLAN, MACVLAN, Endpoint, Network, bridge_name
 from ..network.options import NetworkOptions
 from ..network.records import (
     delete_endpoint,
@@ -44,6 +44,7 @@ def replace_network(engine: Engine, name: str, options: NetworkOptions) -> None:
     with doing(f"replace network {name}"):
         view = look_at_host()
         with lock(engine.paths, "network"):
+            _close_host_firewall(engine, name, options)
             before, endpoints = _record(engine, name, options, view)
             try:
                 _lay_links(engine, name)
@@ -81,6 +82,17 @@ def follow_network(engine: Engine, name: str) -> None:
     engine.warn(*update_names_locked(engine))
     with engine.database.transaction() as transaction:
         save_network(transaction, existing_network(transaction, name)._replace(unfinished=False))
+
+
+def _close_host_firewall(engine: Engine, name: str, options: NetworkOptions) -> None:
+    """While the record still says that it may be open; unless it is to stay so, for the same bridge."""
+    network = existing_network(engine.records.read(), name)
+    bridge = options.bridge or bridge_name(network.id)
+    stays = options.open_host_firewall and options.driver == network.driver and bridge == network.bridge
+    if network.open_host_firewall and not stays:
+        from .look_at_host_firewall import close_host_firewall
+
+        close_host_firewall(engine, network)
 
 
 # Records

@@ -10,6 +10,7 @@ import typing as t
 from ..linux.locks import lock
 from ..network import forwarding, nftables
 from ..network.firewall import HostFacts, bridge_of, port_mark, render, targets, used_bridges
+from .look_at_host_firewall import open_host_firewall
 from .network_snapshot import network_snapshot
 
 if t.TYPE_CHECKING:
@@ -46,6 +47,7 @@ def update_firewall_locked(engine: Engine) -> None:
         from ..network.conntrack import forget_stale
 
         forget_stale(leads, snapshot.networks)
+    open_host_firewall(engine, snapshot, used_bridges(snapshot))
 
 
 def _record(engine: Engine) -> str:

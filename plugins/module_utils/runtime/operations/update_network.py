@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 def update_network(engine: Engine, name: str, options: NetworkOptions) -> None:
     """Conflict where it has changed meanwhile, so that more than this is needed."""
     with doing(f"update network {name}"), lock(engine.paths, "network"):
+        _close_host_firewall(engine, name, options)
         with engine.database.transaction() as transaction:
             before = existing_network(transaction, name)
             after = choose_network(transaction, engine.paths, options, before, look_at_host)
@@ -30,6 +31,15 @@ def update_network(engine: Engine, name: str, options: NetworkOptions) -> None:
             save_network(transaction, after._replace(unfinished=concerns_others))
         if concerns_others:
             _bring_in_line(engine, before, after)
+
+
+def _close_host_firewall(engine: Engine, name: str, options: NetworkOptions) -> None:
+    """While the record still says that it may be open."""
+    network = existing_network(engine.records.read(), name)
+    if network.open_host_firewall and not options.open_host_firewall:
+        from .look_at_host_firewall import close_host_firewall
+
+        close_host_firewall(engine, network)
 
 
 def _without_labels(network: Network) -> Network:

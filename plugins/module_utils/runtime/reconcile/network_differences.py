@@ -26,6 +26,7 @@ _FIELDS: tuple[tuple[Field, _Read], ...] = (
     (Field("dns", "", VALUE, change=LIVE), lambda network: network.dns),
     (Field("dns_servers", "", LIST, change=LIVE), lambda network: list(network.dns_servers)),
     (Field("routes", "", SET, change=LIVE), lambda network: [route_text(route) for route in network.routes]),
+    (Field("open_host_firewall", "", VALUE, change=LIVE), lambda network: network.open_host_firewall),
     (Field("labels", "", MAP, change=LIVE), lambda network: dict(network.labels)),
 )
 

@@ -80,6 +80,7 @@ def test_the_shape() -> None:
         "Labels": {"a": "b"},
         "Interface": "cor-0123456789",
         "Isolated": False,
+        "OpenHostFirewall": False,
         "DNS": {"Enabled": True, "Servers": ["192.0.2.53"]},
         "Routes": [{"Destination": "198.51.100.0/24", "Gateway": "192.0.2.9", "Metric": 10}],
     }
