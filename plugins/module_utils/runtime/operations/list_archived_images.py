@@ -63,13 +63,23 @@ def list_archived_images(archive: Archive, platform: Platform) -> list[ArchivedI
     """The images for a platform. IntegrityError where the archive is damaged, NotFound where it has none."""
     with doing(f"read {archive.path}"):
         if "index.json" in archive.members:
-            return _Layout(archive, platform).images()
+            return _each_once(_Layout(archive, platform).images())
         if "manifest.json" in archive.members:
-            return _DockerArchive(archive, platform).images()
+            return _each_once(_DockerArchive(archive, platform).images())
         raise InvalidInput(
             "it is neither an OCI layout nor written by docker save: there is no index.json or manifest.json",
             "for the tar of a root file system use source: rootfs",
         )
+
+
+def _each_once(images: t.Iterable[ArchivedImage]) -> list[ArchivedImage]:
+    """An image that the archive has under several names is one."""
+    found: dict[str, ArchivedImage] = {}
+    for image in images:
+        before = found.get(image.parts.id)
+        names = (*before.names, *image.names) if before else image.names
+        found[image.parts.id] = (before or image)._replace(names=tuple(dict.fromkeys(names)))
+    return list(found.values())
 
 
 def _same(name: str, wanted: str) -> bool:

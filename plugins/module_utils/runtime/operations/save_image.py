@@ -1,0 +1,143 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Images as one archive: an OCI layout that is also what `docker save` writes.
+
+    blobs/sha256/<hex>   layers, configurations and manifests, as they came, each once
+    index.json           the manifests, with the names of the images
+    manifest.json        the same for those who read Docker's archives
+    oci-layout
+
+What is written is verified on the way: a damaged blob ends it with an error, and whoever reads the archive
+finds the digests that the registry gave. Source: image-spec, image-layout.md; github.com/moby/moby, image
+tarexport.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ..content.blobs import CHUNK, BlobStore
+from ..content.images import ImageRecord
+from ..errors import IntegrityError, doing
+from ..linux.locks import lock
+from ..oci.digest import hex_of
+from ..oci.reference import familiar_name, parse_reference
+
+if t.TYPE_CHECKING:
+    from ..engine import Engine
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+_BLOCK = 512
+_RECORD = 20 * _BLOCK  # tar archives are a whole number of these
+
+
+class ImageToSave(t.NamedTuple):
+    """`names` are tags in canonical form; none for an image that is to be found by its id."""
+
+    record: ImageRecord
+    names: tuple[str, ...] = ()
+
+
+class Sink(t.Protocol):
+    def write(self, data: bytes, /) -> t.Any: ...
+
+
+def save_images(engine: Engine, images: t.Sequence[ImageToSave], sink: Sink) -> int:
+    """Write an archive, in one pass; the bytes written. IntegrityError where a blob is damaged or gone: the
+    image has to be pulled again, and what was written is of no use.
+    """
+    with doing("save images"), lock(engine.paths, "content", shared=True):
+        archive = _Tar(sink)
+        blobs = BlobStore(engine.paths)
+        for digest in _digests(images):
+            _add_blob(archive, blobs, digest)
+        archive.add("index.json", _index(blobs, images))
+        archive.add("manifest.json", _docker_manifest(images))
+        archive.add("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+        return archive.finish()
+
+
+def _digests(images: t.Sequence[ImageToSave]) -> list[str]:
+    """Layers first: whoever reads the archive as a stream knows what to do with them at its end anyway."""
+    records = [image.record for image in images]
+    layers = [layer.digest for record in records for layer in record.layers]
+    documents = [digest for record in records for digest in (record.id, record.manifest_digest)]
+    return list(dict.fromkeys([*layers, *documents]))
+
+
+def _add_blob(archive: _Tar, blobs: BlobStore, digest: str) -> None:
+    size = blobs.size(digest)
+    if not size:
+        raise IntegrityError(f"blob {digest} is gone", "pull or load the image again")
+    archive.begin(_member(digest), size)
+    with blobs.open(digest, size) as reader:
+        while piece := reader.read(CHUNK):
+            archive.write(piece)
+    archive.pad()
+
+
+def _member(digest: str) -> str:
+    return f"blobs/sha256/{hex_of(digest)}"
+
+
+def _index(blobs: BlobStore, images: t.Sequence[ImageToSave]) -> bytes:
+    """One entry for each name, as Docker has it."""
+    manifests = []
+    for image in images:
+        descriptor = {
+            "mediaType": image.record.media_type,
+            "digest": image.record.manifest_digest,
+            "size": blobs.size(image.record.manifest_digest),
+        }
+        for name in image.names:
+            tag = parse_reference(name).tag
+            names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}
+            manifests.append({**descriptor, "annotations": names})
+        if not image.names:
+            manifests.append(descriptor)
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}).encode()
+
+
+def _docker_manifest(images: t.Sequence[ImageToSave]) -> bytes:
+    entries = [
+        {
+            "Config": _member(image.record.id),
+            "RepoTags": [familiar_name(name) for name in image.names] or None,
+            "Layers": [_member(layer.digest) for layer in image.record.layers],
+        }
+        for image in images
+    ]
+    return json.dumps(entries).encode()
+
+
+class _Tar:
+    """Regular files with nothing to tell but their content; the same images give the same bytes."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._written = 0
+
+    def add(self, name: str, content: bytes) -> None:
+        self.begin(name, len(content))
+        self.write(content)
+        self.pad()
+
+    def begin(self, name: str, size: int) -> None:
+        from tarfile import GNU_FORMAT, TarInfo
+
+        member = TarInfo(name)
+        member.size = size
+        self.write(member.tobuf(GNU_FORMAT))
+
+    def write(self, piece: bytes) -> None:
+        self._sink.write(piece)
+        self._written += len(piece)
+
+    def pad(self, unit: int = _BLOCK) -> None:
+        self.write(bytes(-self._written % unit))
+
+    def finish(self) -> int:
+        self.write(bytes(2 * _BLOCK))
+        self.pad(_RECORD)
+        return self._written
