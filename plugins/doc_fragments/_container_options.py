@@ -280,6 +280,77 @@ options:
       - Limit for processes and threads in the container. V(-1) and V(0) mean no limit.
       - The default is V(2048).
     type: int
+  memory_swappiness:
+    description:
+      - How readily the kernel swaps memory of the container, V(0) to V(100). V(-1) means as on the host.
+      - Only with control groups v1; v2 knows no such setting.
+    type: int
+  oom_killer:
+    description:
+      - As in Docker, V(true) switches the kernel's out-of-memory killer off for the container, whose programs
+        then wait for memory.
+      - Only with control groups v1; v2 knows no such setting.
+    type: bool
+  blkio_weight:
+    description:
+      - Weight against other containers when disks are busy, V(10) to V(1000). V(0) means the default.
+    type: int
+  device_read_bps:
+    description:
+      - How many bytes per second may be read from disks.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: The disk, for example V(/dev/sda).
+        type: str
+        required: true
+      rate:
+        description: Bytes per second, for example V(10m).
+        type: str
+        required: true
+  device_write_bps:
+    description:
+      - How many bytes per second may be written to disks.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: The disk, for example V(/dev/sda).
+        type: str
+        required: true
+      rate:
+        description: Bytes per second, for example V(10m).
+        type: str
+        required: true
+  device_read_iops:
+    description:
+      - How many reads per second disks may be asked for.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: The disk, for example V(/dev/sda).
+        type: str
+        required: true
+      rate:
+        description: Operations per second.
+        type: str
+        required: true
+  device_write_iops:
+    description:
+      - How many writes per second disks may be asked for.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: The disk, for example V(/dev/sda).
+        type: str
+        required: true
+      rate:
+        description: Operations per second.
+        type: str
+        required: true
   ulimits:
     description:
       - Resource limits of the processes, as C(name:soft[:hard]) or C(name=soft[:hard]), for example
@@ -325,6 +396,22 @@ options:
         V(/dev/fuse:/dev/fuse:rwm).
     type: list
     elements: str
+  device_cgroup_rules:
+    description:
+      - Devices that programs of the container may use once they have a node for them, as
+        C(type major:minor permissions), for example V(c 189:* rwm) for all devices on the USB bus.
+    type: list
+    elements: str
+  umask:
+    description:
+      - Permissions that new files of the container do not get, in octal digits. Quote it.
+      - The default is V(0022).
+    type: raw
+  annotations:
+    description:
+      - Annotations for the OCI runtime; C(run.oci.*) are orders to C(crun).
+      - A change is written down while the container runs; the runtime hears of it with the next start.
+    type: dict
   network_mode:
     description:
       - V(bridge), also written V(default), is the default network V(coracle), a bridge that is made when the

@@ -260,7 +260,7 @@ actions:
   type: list
   elements: str
   sample:
-    - "recreate container web: memory is 128m, should be 256m"
+    - "update container web: memory is 128m, should be 256m"
 differences:
   description: What differed from the description, and what that needed.
   returned: success
@@ -289,7 +289,7 @@ differences:
       before: 128m
       after: 256m
       reason: memory is 128m, should be 256m
-      how: recreate
+      how: live
 status:
   description: Exit code of the container.
   returned: O(detach=false), not in check mode

@@ -18,6 +18,12 @@ from .argspec import ArgumentSpec
 _PULL_POLICIES = ("missing", "always", "never", "newer")
 _LIST = {"type": "list", "elements": "str"}
 
+_RATES = {
+    "type": "list",
+    "elements": "dict",
+    "options": {"path": {"type": "str", "required": True}, "rate": {"type": "str", "required": True}},
+}
+
 _MOUNT = {
     "target": {"type": "str", "required": True},
     "source": {"type": "str"},
@@ -85,6 +91,13 @@ DESCRIPTION = ArgumentSpec(
         "cpuset_cpus": {"type": "str"},
         "cpuset_mems": {"type": "str"},
         "pids_limit": {"type": "int"},
+        "memory_swappiness": {"type": "int"},
+        "oom_killer": {"type": "bool"},
+        "blkio_weight": {"type": "int"},
+        "device_read_bps": _RATES,
+        "device_write_bps": _RATES,
+        "device_read_iops": _RATES,
+        "device_write_iops": _RATES,
         "ulimits": _LIST,
         "oom_score_adj": {"type": "int"},
         "capabilities": _LIST,
@@ -92,6 +105,9 @@ DESCRIPTION = ArgumentSpec(
         "privileged": {"type": "bool"},
         "security_opts": _LIST,
         "devices": _LIST,
+        "device_cgroup_rules": _LIST,
+        "umask": {"type": "raw"},
+        "annotations": {"type": "dict"},
         "network_mode": {"type": "str"},
         "networks": {"type": "list", "elements": "dict", "options": _NETWORK},
         "networks_cli_compatible": {"type": "bool"},

@@ -23,18 +23,18 @@ def pid(result: Result) -> int:
 
 
 def test_a_difference_is_a_replacement_with_its_reason(target: Target) -> None:
-    first = target.make(memory="64m", **QUICK)
-    planned, done = check_do_again(target, image=target.image, memory="96m", **QUICK)
-    assert done["actions"] == ["recreate container web: memory is 64m, should be 96m"]
+    first = target.make(shm_size="32m", **QUICK)
+    planned, done = check_do_again(target, image=target.image, shm_size="96m", **QUICK)
+    assert done["actions"] == ["recreate container web: shm_size is 32m, should be 96m"]
     assert done["differences"] == planned["differences"]
-    assert [difference["field"] for difference in done["differences"]] == ["memory"]
+    assert [difference["field"] for difference in done["differences"]] == ["shm_size"]
     assert done["container"]["Id"] != first["container"]["Id"]
-    assert done["container"]["HostConfig"]["Memory"] == 96 * 1024**2
+    assert done["container"]["HostConfig"]["ShmSize"] == 96 * 1024**2
     assert status(done) == "running"
     assert not os.path.exists(f"/proc/{pid(first)}")
 
     planned, undone = check_do_again(target, image=target.image, **QUICK)
-    assert undone["actions"] == ["recreate container web: memory is 96m, should be not set"]
+    assert undone["actions"] == ["recreate container web: shm_size is 96m, should be 64m"]
     target.remove()
 
 
@@ -84,14 +84,14 @@ def test_what_only_the_record_holds_changes_without_a_restart(target: Target) ->
 
 
 def test_without_an_image_nothing_is_replaced(target: Target) -> None:
-    first = target.make(memory="64m", env={"A": "1"}, **QUICK)
+    first = target.make(shm_size="32m", env={"A": "1"}, **QUICK)
     refused, same, checked, again = target.run(
-        target.container(memory="96m", state="stopped"),
-        target.container(memory="65536k"),
+        target.container(shm_size="96m", state="stopped"),
+        target.container(shm_size="32768k"),
         target.container(user="root", check=True),
-        target.container(image=target.image, memory="64m", env={"A": "1"}, **QUICK),
+        target.container(image=target.image, shm_size="32m", env={"A": "1"}, **QUICK),
     )
-    assert "memory is 64m, should be 96m: that needs a new container (give image" in refused["msg"]
+    assert "shm_size is 32m, should be 96m: that needs a new container (give image" in refused["msg"]
     assert same["changed"] is False
     assert "user is not set, should be root: that needs a new container" in checked["msg"]
     assert (again["changed"], pid(again)) == (False, pid(first))
@@ -108,7 +108,7 @@ def test_volumes_go_on_to_the_new_container(target: Target, tmp_path: pathlib.Pa
     for place in ("data", "nameless"):
         pathlib.Path(f"/proc/{pid(first)}/root/{place}/written").write_text(place)
     assert not os.access(f"/proc/{pid(first)}/root/host/x", os.W_OK)
-    second = target.one(**{**declared, "memory": "64m"})
+    second = target.one(**{**declared, "shm_size": "32m"})
     assert second["container"]["Id"] != first["container"]["Id"]
     assert second["container"]["Mounts"] == first["container"]["Mounts"]
     for place in ("data", "nameless"):

@@ -164,7 +164,7 @@ def test_a_killed_conmon_is_noticed_and_repaired(target: Target) -> None:
 def test_a_task_that_comes_while_another_replaces_plans_from_what_that_one_made(target: Target) -> None:
     stubborn = {"command": ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"], "stop_timeout": 3}
     target.make(**stubborn)
-    wanted = {**stubborn, "memory": "300m"}
+    wanted = {**stubborn, "shm_size": "300m"}
     first: list[dict[str, t.Any]] = []
     other = threading.Thread(target=lambda: first.append(target.make(**wanted)))
     other.start()
@@ -173,7 +173,7 @@ def test_a_task_that_comes_while_another_replaces_plans_from_what_that_one_made(
             time.sleep(0.05)
     second = target.make(**wanted)
     other.join()
-    assert first[0]["actions"] == ["recreate container web: memory is not set, should be 300m"]
+    assert first[0]["actions"] == ["recreate container web: shm_size is 64m, should be 300m"]
     assert second["actions"] == []
     assert second["container"]["Id"] == first[0]["container"]["Id"]
     assert only_web(target)

@@ -55,6 +55,15 @@ class ContainerConfig:
     cpuset_cpus: str | None = None
     cpuset_mems: str | None = None
     pids_limit: int | None = None
+    memory_swappiness: int | None = None
+    oom_killer: bool | None = None
+    """As in Docker: true switches the killer off."""
+    blkio_weight: int | None = None
+    device_read_bps: list[dict[str, t.Any]] | None = None
+    """`[{"path", "rate"}]` sorted by path."""
+    device_write_bps: list[dict[str, t.Any]] | None = None
+    device_read_iops: list[dict[str, t.Any]] | None = None
+    device_write_iops: list[dict[str, t.Any]] | None = None
     ulimits: list[dict[str, t.Any]] | None = None
     """`[{"name": "nofile", "soft", "hard"}]` sorted by name."""
     oom_score_adj: int | None = None
@@ -65,6 +74,9 @@ class ContainerConfig:
     security_opts: list[str] | None = None
     devices: list[dict[str, str]] | None = None
     """`[{"path_on_host", "path_in_container", "permissions"}]` sorted by the path in the container."""
+    device_cgroup_rules: list[str] | None = None
+    umask: int | None = None
+    annotations: dict[str, str] | None = None
 
     network_mode: str | None = None
     networks: list[dict[str, t.Any]] | None = None

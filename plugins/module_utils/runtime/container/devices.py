@@ -72,6 +72,27 @@ def device_rules(devices: t.Sequence[Device], *, everything: bool) -> list[dict[
     return [{"allow": False, "access": "rwm"}, *usual, terminals, *[device.rule() for device in devices]]
 
 
+def rule_of(text: str) -> dict[str, t.Any]:
+    """`c 189:* rwm`, the normal form of an item of `device_cgroup_rules`, as the runtime takes it."""
+    kind, numbers, permissions = text.split(" ")
+    major, minor = numbers.split(":")
+    rule: dict[str, t.Any] = {"allow": True, "access": permissions}
+    rule.update({} if kind == "a" else {"type": kind})
+    rule.update({name: int(number) for name, number in (("major", major), ("minor", minor)) if number != "*"})
+    return rule
+
+
+def block_device(path: str, option: str) -> tuple[int, int]:
+    """Major and minor number of a disk of this host."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise NotFound(f"{option}: {path}: {error.strerror}", "name a disk of this host") from None
+    if not stat.S_ISBLK(found.st_mode):
+        raise InvalidInput(f"{option}: {path} is not a block device", "name a disk of this host")
+    return os.major(found.st_rdev), os.minor(found.st_rdev)
+
+
 def _allow(kind: str, major: int, minor: int, permissions: str) -> dict[str, t.Any]:
     return {"allow": True, "type": kind, "major": major, "minor": minor, "access": permissions}
 

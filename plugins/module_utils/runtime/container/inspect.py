@@ -199,6 +199,15 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "CpusetCpus": config.cpuset_cpus or "",
         "CpusetMems": config.cpuset_mems or "",
         "PidsLimit": 2048 if config.pids_limit is None else config.pids_limit,
+        "MemorySwappiness": config.memory_swappiness,
+        "OomKillDisable": bool(config.oom_killer),
+        "BlkioWeight": config.blkio_weight or 0,
+        "BlkioDeviceReadBps": _rates(config.device_read_bps),
+        "BlkioDeviceWriteBps": _rates(config.device_write_bps),
+        "BlkioDeviceReadIOps": _rates(config.device_read_iops),
+        "BlkioDeviceWriteIOps": _rates(config.device_write_iops),
+        "DeviceCgroupRules": config.device_cgroup_rules,
+        "Annotations": config.annotations or {},
         "Ulimits": [
             {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]}
             for limit in config.ulimits or ()
@@ -213,3 +222,7 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         ],
         "Init": bool(config.init),
     }
+
+
+def _rates(asked: list[dict[str, t.Any]] | None) -> list[dict[str, t.Any]]:
+    return [{"Path": each["path"], "Rate": each["rate"]} for each in asked or ()]

@@ -85,6 +85,7 @@ class ContainerState:
     replaces: Replaces | None = None
     took_over: bool = False  # what the container to be replaced has lent (operations/take_over_network.py)
     rewiring: list[str] | None = None  # interfaces that have to go; set while the others change, too
+    resizing: dict[str, t.Any] | None = None  # the limits that were; set while they are being changed
     takes_volumes: bool = False  # while it is being removed: anonymous volumes go with it
     awaited_by: ProcessIdentity | None = None  # who reads code and output before an automatic removal
     error: str = ""  # why the last start failed

@@ -3,7 +3,8 @@
 """The OCI runtime specification of one container: config.json, as a value.
 
 Nothing of the image becomes an annotation or a hook: runtimes take orders from those (`run.oci.handler`,
-CVE-2026-53488). Runtimes get the program, its limits and what it may see, and no more.
+CVE-2026-53488). Runtimes get the program, its limits, what it may see and the annotations of the task, and
+no more.
 Source: github.com/opencontainers/runtime-spec, version 1.0.2.
 """
 
@@ -69,6 +70,7 @@ def build_spec(
         "process": build_process(config, effective, user, host),
         "mounts": build_mounts(config, effective, container_id, paths, host, tmpfs_modes or {}, places or {}),
         "linux": {name: value for name, value in linux.items() if value or name.endswith("Paths")},
+        **({"annotations": config.annotations} if config.annotations else {}),
     }
 
 

@@ -19,7 +19,7 @@ INIT_PATH = "/run/coracle-init"
 """Where the host's init program is bound read-only when `init` is asked for."""
 
 _INFINITY = 2**64 - 1
-_UMASK = 0o022
+DEFAULT_UMASK = 0o022
 _OPEN_FILES = 1048576
 _MEMORY_LOCKED = 8 * 1024**2
 _STACK = 8 * 1024**2
@@ -56,7 +56,7 @@ def build_process(
             "uid": user.uid,
             "gid": user.gid,
             "additionalGids": user.additional_gids,
-            "umask": _UMASK,
+            "umask": DEFAULT_UMASK if config.umask is None else config.umask,
         },
         "args": [INIT_PATH, "--", *effective.arguments] if config.init else effective.arguments,
         "env": environment(effective, user),

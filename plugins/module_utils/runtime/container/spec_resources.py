@@ -8,34 +8,55 @@ import typing as t
 
 from ..errors import HostNotReady, InvalidInput
 from .config import ContainerConfig
-from .devices import Device, device_rules
+from .devices import Device, block_device, device_rules, rule_of
 from .host_facts import HostFacts, online
 from .values import UNLIMITED, numbers_of
 
 DEFAULT_PIDS_LIMIT = 2048
-_CPU_PERIOD = 100_000  # microseconds, the kernel's default
+THROTTLES = {
+    "device_read_bps": "throttleReadBpsDevice",
+    "device_write_bps": "throttleWriteBpsDevice",
+    "device_read_iops": "throttleReadIOPSDevice",
+    "device_write_iops": "throttleWriteIOPSDevice",
+}
+"""Options and their names in the specification."""
+DEFAULT_CPU_PERIOD = 100_000  # microseconds, the kernel's
 
 
 def build_resources(
     config: ContainerConfig, devices: t.Sequence[Device], host: HostFacts
 ) -> dict[str, t.Any]:
-    """Raises HostNotReady when a limit that was asked for has no controller on this host, InvalidInput for a
+    """All of it; raises as `build_limits`."""
+    rules = device_rules(devices, everything=bool(config.privileged))
+    asked = [rule_of(text) for text in config.device_cgroup_rules or ()]
+    return {"devices": [*rules, *asked], **build_limits(config, host)}
+
+
+def build_limits(config: ContainerConfig, host: HostFacts) -> dict[str, t.Any]:
+    """The sections that set a limit.
+
+    Raises HostNotReady when one that was asked for has no controller on this host, InvalidInput for a
     processor or memory node that it does not have.
     """
     _check_sets(config)
-    sections = {"memory": _memory(config, host), "cpu": _cpu(config), "pids": _pids(config, host)}
     _check_controllers(config, host)
-    resources: dict[str, t.Any] = {"devices": device_rules(devices, everything=bool(config.privileged))}
-    resources.update({name: section for name, section in sections.items() if section})
-    return resources
+    sections = {
+        "memory": _memory(config, host),
+        "cpu": _cpu(config),
+        "pids": _pids(config, host),
+        "blockIO": _block_io(config),
+    }
+    return {name: section for name, section in sections.items() if section}
 
 
-def _memory(config: ContainerConfig, host: HostFacts) -> dict[str, int]:
+def _memory(config: ContainerConfig, host: HostFacts) -> dict[str, t.Any]:
     """Swap defaults to as much again as the memory, as for Docker, where the kernel counts swap at all."""
     limits = {"limit": config.memory, "reservation": config.memory_reservation, "swap": config.memory_swap}
     if config.memory is not None and config.memory_swap is None and host.limits_swap:
         limits["swap"] = 2 * config.memory
-    return {name: value for name, value in limits.items() if value is not None}
+    limits["swappiness"] = config.memory_swappiness
+    given: dict[str, t.Any] = {name: value for name, value in limits.items() if value is not None}
+    return {**given, "disableOOMKiller": True} if config.oom_killer else given
 
 
 def _cpu(config: ContainerConfig) -> dict[str, t.Any]:
@@ -47,8 +68,22 @@ def _cpu(config: ContainerConfig) -> dict[str, t.Any]:
         "mems": config.cpuset_mems,
     }
     if config.cpus is not None:
-        limits.update(quota=round(config.cpus * _CPU_PERIOD), period=_CPU_PERIOD)
+        limits.update(quota=round(config.cpus * DEFAULT_CPU_PERIOD), period=DEFAULT_CPU_PERIOD)
     return {name: value for name, value in limits.items() if value is not None}
+
+
+def _block_io(config: ContainerConfig) -> dict[str, t.Any]:
+    weight = {} if config.blkio_weight is None else {"weight": config.blkio_weight}
+    rates = {
+        section: [_rate(option, asked) for asked in getattr(config, option) or ()]
+        for option, section in THROTTLES.items()
+    }
+    return {**weight, **{section: devices for section, devices in rates.items() if devices}}
+
+
+def _rate(option: str, asked: dict[str, t.Any]) -> dict[str, int]:
+    major, minor = block_device(asked["path"], option)
+    return {"major": major, "minor": minor, "rate": asked["rate"]}
 
 
 def _check_sets(config: ContainerConfig) -> None:
@@ -73,11 +108,13 @@ def _pids(config: ContainerConfig, host: HostFacts) -> dict[str, int]:
 
 
 def _check_controllers(config: ContainerConfig, host: HostFacts) -> None:
+    io = "io" if host.cgroup_mode == "v2" else "blkio"
     needs = {
         "memory": (config.memory, config.memory_swap, config.memory_reservation),
         "cpu": (config.cpus, config.cpu_shares, config.cpu_quota, config.cpu_period),
         "cpuset": (config.cpuset_cpus, config.cpuset_mems),
         "pids": (config.pids_limit if config.pids_limit != UNLIMITED else None,),
+        io: (config.blkio_weight, *(getattr(config, option) for option in THROTTLES)),
     }
     for controller, values in needs.items():
         if controller not in host.controllers and any(value is not None for value in values):
@@ -85,6 +122,13 @@ def _check_controllers(config: ContainerConfig, host: HostFacts) -> None:
                 f"the {controller} controller is not enabled on this host",
                 f"boot the kernel with cgroup_enable={controller} or leave out the limits that need it",
             )
+    if host.cgroup_mode == "v2":
+        for option in ("memory_swappiness", "oom_killer"):
+            if getattr(config, option):
+                raise HostNotReady(
+                    f"{option}: control groups v2, which this host has, know no such setting",
+                    "leave it out",
+                )
     if config.memory_swap is not None and not host.limits_swap:
         raise HostNotReady(
             "memory_swap: the kernel of this host does not count swap",

@@ -282,6 +282,30 @@ def parse_pids_limit(value: t.Any, option: str) -> int:
     return parse_integer(value, option, 1, 2**22, "0 and -1 mean no limit")
 
 
+def parse_memory_swappiness(value: t.Any, option: str) -> int | None:
+    """How readily the kernel swaps, 0 to 100; `-1` is the host's own."""
+    if str(value).strip() == "-1":
+        return None
+    return parse_integer(value, option, 0, 100, "-1 means as on the host")
+
+
+def parse_blkio_weight(value: t.Any, option: str) -> int | None:
+    """Relative weight of disk access; `0` is the default."""
+    if str(value).strip() == "0":
+        return None
+    return parse_integer(value, option, 10, 1000, "0 means the default")
+
+
+def parse_umask(value: t.Any, option: str) -> int:
+    """`0022` in octal digits; a number is taken as YAML has read it, in which `0022` is 18."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777:
+        return value
+    text = parse_text(value, option)
+    if not re.fullmatch("0?[0-7]{1,3}", text, re.ASCII):
+        raise refuse(value, option, "is not a mask of permissions", 'write octal digits, for example "0027"')
+    return int(text, 8)
+
+
 def parse_oom_score_adj(value: t.Any, option: str) -> int:
     return parse_integer(value, option, -1000, 1000)
 

@@ -189,6 +189,36 @@ def _remove_group(group: str) -> None:
     return None
 
 
+# What no OCI runtime does for us
+
+
+def inherited_sets(relative_path: str, at: CgroupLayout | None = None) -> dict[str, str]:
+    """The processors and memory nodes that the group has without a limit of its own: `{"cpus": "0-3",
+    "mems": "0"}`; empty texts where they cannot be limited.
+    """
+    at = at or layout()
+    hierarchy = at.controllers.get("cpuset", "")
+    suffix = ".effective" if hierarchy == at.unified else ""
+    parent = os.path.join(hierarchy, os.path.dirname(relative_path))
+    return {
+        name.partition(".")[2]: " ".join(_words(parent, name + suffix)) if hierarchy else ""
+        for name in _CPUSET_FILES
+    }
+
+
+def lift_limit(relative_path: str, controller: str, at: CgroupLayout | None = None) -> None:
+    """Let the group use all processor time (`cpu`), or have any number of processes (`pids`)."""
+    at = at or layout()
+    hierarchy = at.controllers[controller]
+    if controller == "pids":
+        file, text = "pids.max", "max"
+    elif hierarchy == at.unified:
+        file, text = "cpu.max", "max"
+    else:
+        file, text = "cpu.cfs_quota_us", "-1"
+    _write(os.path.join(hierarchy, relative_path, file), text)
+
+
 # What the kernel says about a group
 
 

@@ -49,7 +49,7 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
     save(engine, record)
     try:
         clear_leftovers(engine, record)
-        record.state.rewiring = None
+        record.state.rewiring = record.state.resizing = None
         if record.config.restart_policy in BOOT_POLICIES:
             install_boot_unit(engine)
         launched = _build_up(engine, record, record.state.run.nonce)

@@ -7,13 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..container.config import ContainerConfig
 from ..container.records import REMOVING, ContainerRecord
 from ..container.status import is_restarting
 from ..errors import NotFound
 from ..linux.processes import identity
 from ..linux.trees import remove_tree
+from .apply_limits import apply_limits
 from .handle_exit import is_shutting_down, restart_now
-from .locked_container import acting, locked_container
+from .locked_container import acting, locked_container, save
 from .remove_container import remove
 from .rewire_container import settle_wiring
 from .settle_run import settle_run
@@ -25,9 +27,9 @@ if t.TYPE_CHECKING:
 def repair_container(engine: Engine, name: str) -> ContainerRecord | None:
     """The record, at rest or running under a conmon of its own; None if there is no container (any more).
 
-    A removal that was begun is finished, and so is a change of networks. A container that lost its conmon is
-    ended (nobody would see its exit code), and what its restart policy says is done at once: the time since
-    has been pause enough.
+    A removal that was begun is finished, and so is a change of networks or limits. A container that lost its
+    conmon is ended (nobody would see its exit code), and what its restart policy says is done at once: the
+    time since has been pause enough.
     """
     try:
         with acting(engine, "repair", name) as found:
@@ -42,13 +44,22 @@ def _repair(engine: Engine, container_id: str) -> ContainerRecord | None:
             settle_run(engine, record, identity(os.getpid()))
             if _is_ours_to_restart(engine, record):
                 restart_now(engine, record)
-            elif record.state.run is not None and record.state.rewiring is not None:
-                settle_wiring(engine, record)
+            elif record.state.run is not None:
+                _finish_update(engine, record)
             return record
         trashed = remove(engine, record)
     for tree in trashed:
         remove_tree(tree)
     return None
+
+
+def _finish_update(engine: Engine, record: ContainerRecord) -> None:
+    if record.state.resizing is not None:
+        apply_limits(engine, record, ContainerConfig.from_json(record.state.resizing))
+        record.state.resizing = None
+        save(engine, record)
+    if record.state.rewiring is not None:
+        settle_wiring(engine, record)
 
 
 def _is_ours_to_restart(engine: Engine, record: ContainerRecord) -> bool:

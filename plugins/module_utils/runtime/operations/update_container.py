@@ -1,17 +1,20 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Update a container in place: write down what is asked for now, and change its networks and ports.
+"""Update a container in place: write down what is asked for now, and change its networks, ports and limits.
 
 Labels, restart policy, stop signal and timeout are read when they matter; nothing that runs has to hear of
-it.
+it. A kill while limits change leaves `state.resizing`, and the next task sets them (repair_container.py).
 """
 
 from __future__ import annotations
 
 import typing as t
 
-from ..container.records import ContainerRecord
-from ..errors import doing
+from ..container.live_limits import limits_differ, limits_of, with_limits
+from ..container.records import ContainerRecord, save_config, save_state
+from ..container.status import living_processes
+from ..errors import CoracleError, collecting, doing
+from .apply_limits import apply_limits
 from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import locked_container
 from .reserve_network import change_network, ensure_networks
@@ -23,12 +26,45 @@ if t.TYPE_CHECKING:
 
 
 def update_container(engine: Engine, name: str, config: ContainerConfig, image_name: str) -> ContainerRecord:
-    """`image_name` is another name of the image that the container has."""
+    """`image_name` is another name of the image that the container has.
+
+    A limit that the kernel refuses leaves everything as it was.
+    """
     with doing(f"update container {name}"):
         ensure_networks(engine, config)
         with locked_container(engine, name) as record:
             record.image_name = image_name
+            if limits_differ(record.config, config) and living_processes(engine.paths, record).init:
+                _resize(engine, record, config)
             rewire_container(engine, record, lambda rows: change_network(rows, record, config), config)
             if config.restart_policy in BOOT_POLICIES:
                 install_boot_unit(engine)
             return record
+
+
+def _resize(engine: Engine, record: ContainerRecord, config: ContainerConfig) -> None:
+    """Only the limits of `config`, in the record and in the kernel."""
+    before = record.config
+    record.config = with_limits(before, config)
+    record.state.resizing = limits_of(before)
+    _save(engine, record)
+    try:
+        apply_limits(engine, record, before)
+    except BaseException as error:
+        fate: list[BaseException] = []
+        with collecting(fate):
+            refused, record.config = record.config, before
+            apply_limits(engine, record, refused)
+            record.state.resizing = None
+            _save(engine, record)
+        if fate and isinstance(error, CoracleError):
+            error.message += f"; and the limits that were could not be brought back: {fate[0]}"
+        raise
+    record.state.resizing = None
+    _save(engine, record)
+
+
+def _save(engine: Engine, record: ContainerRecord) -> None:
+    with engine.database.transaction() as transaction:
+        save_config(transaction, record)
+        save_state(transaction, record)

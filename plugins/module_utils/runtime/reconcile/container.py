@@ -127,9 +127,9 @@ class _Sketch:
         elif self.now.status.unsupervised:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
-        elif self.now.status.alive and self.now.record.state.rewiring is not None:
-            after = self.now._replace(record=_wired(self.now.record))
-            self._repair("a change of its networks was interrupted", after)
+        elif self.now.status.alive and (what := _interrupted(self.now.record)):
+            after = self.now._replace(record=_finished(self.now.record))
+            self._repair(f"a change of its {what} was interrupted", after)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -404,7 +404,7 @@ class _Sketch:
 
         self._prepare_start(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
-        self._add(step, Outlook(_wired(found.record), Status("running")))
+        self._add(step, Outlook(_finished(found.record), Status("running")))
 
     def _restart(self, found: Outlook) -> None:
         from .container_steps import RestartContainer
@@ -437,9 +437,15 @@ class _Sketch:
         return Ending(signal, self.asked.stop_timeout)
 
 
-def _wired(record: ContainerRecord) -> ContainerRecord:
-    """On its networks, whatever happened before."""
-    return dataclasses.replace(record, state=dataclasses.replace(record.state, rewiring=None))
+def _interrupted(record: ContainerRecord) -> str:
+    """What a killed task was about to change."""
+    begun = {"limits": record.state.resizing, "networks": record.state.rewiring}
+    return " and ".join(what for what, state in begun.items() if state is not None)
+
+
+def _finished(record: ContainerRecord) -> ContainerRecord:
+    """On its networks and within its limits, whatever happened before."""
+    return dataclasses.replace(record, state=dataclasses.replace(record.state, rewiring=None, resizing=None))
 
 
 def _choice(image: ResolvedImage, name: str) -> ImageChoice:

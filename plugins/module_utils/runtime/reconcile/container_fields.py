@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from ..container.values import RestartPolicy
     from .differences import Difference
 
-VALUE, SIZE, LIST, SET, MAP, SECRETS = "value", "size", "list", "set", "map", "secrets"
+VALUE, SIZE, OCTAL, LIST, SET, MAP, SECRETS = "value", "size", "octal", "list", "set", "map", "secrets"
 """Kinds: how differences are told. Normal forms are sorted where order means nothing, so all of them
 compare with `==`.
 """
@@ -71,16 +71,23 @@ FIELDS = (
     Field("tmpfs", "mount.parse_tmpfs", MAP, default={}),
     Field("read_only", "parse_boolean", default=False),
     Field("shm_size", "parse_shm_size", SIZE, default=64 * 1024**2),
-    Field("memory", "parse_memory", SIZE),
-    Field("memory_swap", "parse_memory_swap", SIZE),
-    Field("memory_reservation", "parse_memory", SIZE),
-    Field("cpus", "parse_cpus"),
-    Field("cpu_period", "parse_cpu_period"),
-    Field("cpu_quota", "parse_cpu_quota"),
-    Field("cpu_shares", "parse_cpu_shares"),
-    Field("cpuset_cpus", "parse_cpuset"),
-    Field("cpuset_mems", "parse_cpuset"),
-    Field("pids_limit", "parse_pids_limit", default=2048),
+    Field("memory", "parse_memory", SIZE, change=LIVE),
+    Field("memory_swap", "parse_memory_swap", SIZE, change=LIVE),
+    Field("memory_reservation", "parse_memory", SIZE, change=LIVE),
+    Field("cpus", "parse_cpus", change=LIVE),
+    Field("cpu_period", "parse_cpu_period", change=LIVE),
+    Field("cpu_quota", "parse_cpu_quota", change=LIVE),
+    Field("cpu_shares", "parse_cpu_shares", change=LIVE),
+    Field("cpuset_cpus", "parse_cpuset", change=LIVE),
+    Field("cpuset_mems", "parse_cpuset", change=LIVE),
+    Field("pids_limit", "parse_pids_limit", default=2048, change=LIVE),
+    Field("memory_swappiness", "parse_memory_swappiness"),
+    Field("oom_killer", "parse_boolean", default=False),
+    Field("blkio_weight", "parse_blkio_weight"),
+    Field("device_read_bps", "device.parse_byte_rates", SET, default=[], change=LIVE),
+    Field("device_write_bps", "device.parse_byte_rates", SET, default=[], change=LIVE),
+    Field("device_read_iops", "device.parse_io_rates", SET, default=[], change=LIVE),
+    Field("device_write_iops", "device.parse_io_rates", SET, default=[], change=LIVE),
     Field("ulimits", "parse_ulimits", SET, default=[]),
     Field("oom_score_adj", "parse_oom_score_adj", default=0),
     Field("capabilities", "security.parse_capabilities", SET, default=[]),
@@ -88,6 +95,9 @@ FIELDS = (
     Field("privileged", "parse_boolean", default=False),
     Field("security_opts", "security.parse_security_opts", SET, default=[]),
     Field("devices", "mount.parse_devices", SET, default=[]),
+    Field("device_cgroup_rules", "device.parse_device_rules", LIST, default=[]),
+    Field("umask", "parse_umask", OCTAL, default=0o022),
+    Field("annotations", "environment.parse_labels", MAP, default={}, change=LIVE),
     Field("network_mode", "network.parse_network_mode", default=DEFAULT_NETWORK_MODE),
     Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
     Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
@@ -205,6 +215,8 @@ def _parser(name: str) -> Parser:
     module: t.Any
     if family == "mount":
         from ..container import mount_values as module
+    elif family == "device":
+        from ..container import device_values as module
     elif family == "environment":
         from ..container import environment_values as module
     elif family == "storage":

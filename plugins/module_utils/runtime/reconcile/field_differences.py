@@ -12,7 +12,7 @@ import typing as t
 
 from ..oci.reference import familiar_name
 from ..volume.driver_options import without_secrets
-from .container_fields import LIST, MAP, SECRETS, SET, SIZE, Field
+from .container_fields import LIST, MAP, OCTAL, SECRETS, SET, SIZE, Field
 from .differences import Difference, shown
 
 HIDDEN = "(hidden)"
@@ -27,6 +27,8 @@ def difference_of(field: Field, before: t.Any, after: t.Any) -> Difference:
         return _of_sets(field, before, after)
     if field.kind == SIZE:
         before, after = size(before), size(after)
+    if field.kind == OCTAL:
+        before, after = f"{before:04o}", f"{after:04o}"
     if field.kind == LIST:
         before, after = _texts(field, before), _texts(field, after)
     return Difference(field.name, before, after, how=field.change)
@@ -115,6 +117,10 @@ _ITEM_TEXTS: dict[str, t.Callable[[dict[str, t.Any]], str]] = {
     "volumes": _mount,
     "mounts": _mount,
     "volumes_from": lambda item: item["container"] + (":ro" if item["read_only"] else ""),
+    "device_read_bps": lambda item: f"{item['path']}:{size(item['rate'])}",
+    "device_write_bps": lambda item: f"{item['path']}:{size(item['rate'])}",
+    "device_read_iops": lambda item: f"{item['path']}:{item['rate']}",
+    "device_write_iops": lambda item: f"{item['path']}:{item['rate']}",
     "ulimits": lambda item: f"{item['name']}:{item['soft']}:{item['hard']}",
     "published_ports": _port,
     "devices": lambda item: f"{item['path_on_host']}:{item['path_in_container']}:{item['permissions']}",

@@ -143,7 +143,11 @@ class Scene(Sight):
             created="2026-11-24T00:00:00Z",
             mounted_images=there.get("mounted_images", {}),
             inherited=[VolumeMount("volume", "v", target) for target in there.get("inherited", ())],
-            state=ContainerState(phase=there.get("phase", "ready"), rewiring=there.get("rewiring")),
+            state=ContainerState(
+                phase=there.get("phase", "ready"),
+                rewiring=there.get("rewiring"),
+                resizing=there.get("resizing"),
+            ),
         )
         return Outlook(record, Status(there.get("status", "running"), error=there.get("error", "")))
 

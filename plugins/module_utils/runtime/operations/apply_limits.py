@@ -1,0 +1,35 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Let a running container have other limits. The OCI runtime does it; what it cannot lift, we do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.host_facts import read_host_facts
+from ..container.live_limits import live_limits
+from ..container.oci_runtime import find_runtime
+from ..container.status import cgroup_of
+from ..linux import cgroups
+from .settle_run import runtime_of
+
+if t.TYPE_CHECKING:
+    from ..container.config import ContainerConfig
+    from ..container.records import ContainerRecord
+    from ..engine import Engine
+
+
+def apply_limits(engine: Engine, record: ContainerRecord, before: ContainerConfig) -> None:
+    """Its group has the limits of `before`, and gets those of its record. The container's lock is held.
+
+    Raises RuntimeFailure when the kernel refuses one (less memory than is in use, on control groups v1).
+    """
+    at = cgroups.layout()
+    group = cgroup_of(engine.paths, record.id)
+    everything = cgroups.inherited_sets(group, at)
+    update = live_limits(before, record.config, read_host_facts(), everything)
+    for controller in update.lifted:
+        cgroups.lift_limit(group, controller, at)
+    if update.resources:
+        runtime = find_runtime(engine.paths, runtime_of(engine, record))
+        runtime.update(record.id, update.resources)
