@@ -3,15 +3,18 @@
 
 PYTHON ?= python3
 ARGS ?=
+SUITES ?= bookworm
 TESTS = $(PYTHON) tools/run_tests.py
 export PYTEST_ARGUMENTS = $(ARGS)
+export CORACLE_VM_SUITES = $(SUITES)
 
 .PHONY: help demo demo-clean test lint unit integration test-vm bench changelog build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  ARGS='-k name' (options and paths) is passed on to pytest."
+	@echo "  ARGS='-k name' (options and paths) is passed on to pytest; '-n 3' runs tests in three processes."
+	@echo "  SUITES=bookworm,trixie are the Debian releases of the virtual machines; without it bookworm."
 
 demo: ## a web server in a container on this machine, from nothing; tells what it did and what to type next
 	@$(PYTHON) tools/demo.py

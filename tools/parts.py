@@ -15,6 +15,8 @@ from interpreters import Version, interpreters
 
 # Besides the default one: the oldest target, and the newest that the oldest ansible-core supports.
 _TARGET_PYTHONS = ((3, 9), (3, 13))
+_WORKERS = ["-n", str(len(os.sched_getaffinity(0)) + 1), "--dist", "worksteal"]
+_KEPT_BY_SUDO = ("PATH", "CI", "CORACLE_VM_SUITES")
 _WITH_ANSIBLE = ["-p", "pytest_ansible.plugin", "--ansible-unit-inject-only"]
 _TARGET_TESTS = ["tests/unit/plugins/module_utils", "tests/unit/plugins/modules"]
 
@@ -60,8 +62,13 @@ def unit_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
 
 
 def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = True) -> list[Part]:
-    """Without `containers` only the tests that need neither root nor a container."""
+    """Without `containers` only the tests that need neither root nor a container.
+
+    All of them run in several processes: every test has an engine of its own.
+    """
     chosen = ["tests/integration"] if containers else ["tests/integration", "-m", "unprivileged"]
+    if not arguments:
+        chosen += _WORKERS
     parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers))]
     if containers and not arguments:
         smoke = _pytest("newest", ["tests/integration", "-m", "smoke"], root=True)
@@ -148,5 +155,6 @@ def _pytest_command(
     argv = [str(programs / "python"), "-m", "pytest", *cache, *tests, *arguments]
     become = (packages.as_root() or []) if root else []
     if become:
-        argv = [*become, "env", f"PATH={os.environ['PATH']}", f"CI={os.environ.get('CI', '')}", *argv]
+        kept = [f"{name}={os.environ[name]}" for name in _KEPT_BY_SUDO if name in os.environ]
+        argv = [*become, "env", *kept, *argv]
     return Command(argv)

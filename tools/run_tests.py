@@ -17,12 +17,12 @@ import os
 import pathlib
 import re
 import shlex
-import subprocess
 import sys
 import threading
 import time
 import typing as t
 
+import children
 import parts
 from environments import CACHE, NoInterpreter
 from host import prepare_host
@@ -40,16 +40,21 @@ class Outcome(t.NamedTuple):
 
 
 def main() -> int:
-    arguments = _arguments()
-    groups = set(arguments.groups)
+    groups = set(_arguments().groups)
     for_pytest = shlex.split(os.environ.get("PYTEST_ARGUMENTS", ""))
+    children.end_on_interrupt()
+    status = _summarise(_run_groups(groups, for_pytest))
+    return children.interrupted() or status
+
+
+def _run_groups(groups: set[str], for_pytest: list[str]) -> list[Outcome]:
     outcomes = _run_side_by_side(
         (parts.lint_parts() if "lint" in groups else [])
         + (parts.unit_parts(for_pytest) if "unit" in groups else [])
     )
     if groups & {"integration", "system", "bench"}:
         outcomes += _run_on_this_host(groups, for_pytest)
-    return _summarise(outcomes)
+    return outcomes
 
 
 def _arguments() -> argparse.Namespace:
@@ -65,32 +70,34 @@ def _run_side_by_side(todo: list[parts.Part]) -> list[Outcome]:
 
 
 def _run_on_this_host(groups: set[str], for_pytest: list[str]) -> list[Outcome]:
-    """The parts that start containers, one after the other, with their output as it comes."""
+    """The parts that start containers. The first speaks as it goes; beside it, and heard of when they have
+    ended, the others one after the other. Measurements have the machine for themselves.
+    """
     reason = prepare_host()
-    todo: list[parts.Part] = []
-    if "integration" in groups:
-        todo += parts.integration_parts(for_pytest, containers=not reason)
+    todo = parts.integration_parts(for_pytest, containers=not reason) if "integration" in groups else []
     if reason:
-        return [
-            *(_run(part, live=True) for part in todo),
-            Outcome("everything in containers", "not run", 0.0, reason),
-        ]
-    if "system" in groups:
-        todo += parts.system_parts(for_pytest)
-    if "bench" in groups:
-        todo += parts.benchmark_parts()
-    return [_run(part, live=True) for part in todo]
+        outcomes = [_run(part, live=True) for part in todo]
+        return [*outcomes, Outcome("everything in containers", "not run", 0.0, reason)]
+    if "system" in groups:  # the longest of those beside
+        todo[1:1] = parts.system_parts(for_pytest)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        beside = pool.map(_run, todo[1:])
+        outcomes = [_run(part, live=True) for part in todo[:1]]
+        outcomes += beside
+    measured = parts.benchmark_parts() if "bench" in groups else []
+    return outcomes + [_run(part, live=True) for part in measured]
 
 
 def _run(part: parts.Part, *, live: bool = False) -> Outcome:
     started = time.monotonic()
     try:
+        children.check()
         command = part.prepare()
+        if live:
+            print(f"\n=== {part.name}", flush=True)
+        status, output = _execute(command, CACHE / "logs" / f"{part.name.replace(' ', '-')}.log", live=live)
     except (NoInterpreter, RuntimeError) as error:
         return _tell(Outcome(part.name, "not run", time.monotonic() - started, str(error)), "")
-    if live:
-        print(f"\n=== {part.name}", flush=True)
-    status, output = _execute(command, CACHE / "logs" / f"{part.name.replace(' ', '-')}.log", live=live)
     result = "FAILED" if status else "ok"
     counts = _counts(output) if "pytest" in command.argv else {}
     outcome = Outcome(
@@ -103,18 +110,11 @@ def _execute(command: parts.Command, log: pathlib.Path, *, live: bool) -> tuple[
     """Output goes through a file: a pipe would be waited on as long as any left over process holds it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w+", errors="replace") as written, log.open(errors="replace") as output:
-        process = subprocess.Popen(
-            command.argv,
-            cwd=command.cwd,
-            env=command.env,
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-        )
-        while live and process.poll() is None:
-            time.sleep(0.2)
-            print(output.read(), end="", flush=True)
-        status = process.wait()
+        with children.running(command.argv, command.cwd, command.env, written) as process:
+            while live and process.poll() is None:
+                time.sleep(0.2)
+                print(output.read(), end="", flush=True)
+            status = process.wait()
         if live:
             print(output.read(), end="", flush=True)
         output.seek(0)

@@ -22,7 +22,7 @@ from ansible_collections.coracle.engine.tests.system.machine import (
     build,
 )
 
-SUITES = os.environ.get("CORACLE_VM_SUITES", "bookworm").split(",")
+SUITES = os.environ.get("CORACLE_VM_SUITES", "bookworm").split(",")  # make SUITES=…
 
 
 class Controller:

@@ -45,10 +45,15 @@ def remove(controller: Controller, name: str) -> None:
     controller.task("coracle.engine.container", name=name, state="absent")
 
 
-def inspect(controller: Controller, name: str) -> dict[str, t.Any]:
-    """Docker's inspect document of one container."""
-    (container,) = controller.task("coracle.engine.container_info", name=[name])["containers"]
-    return t.cast("dict[str, t.Any]", container)
+def inspect(controller: Controller, *names: str) -> list[dict[str, t.Any]]:
+    """Docker's inspect documents of these containers, in this order."""
+    found = controller.task("coracle.engine.container_info", name=list(names))["containers"]
+    assert [container["Name"] for container in found] == [f"/{name}" for name in names]
+    return t.cast("list[dict[str, t.Any]]", found)
+
+
+def states(controller: Controller, *names: str) -> list[dict[str, t.Any]]:
+    return [container["State"] for container in inspect(controller, *names)]
 
 
 def wait_until(what: str, condition: t.Callable[[], bool], seconds: float = 90) -> None:
@@ -60,8 +65,7 @@ def wait_until(what: str, condition: t.Callable[[], bool], seconds: float = 90) 
 
 
 def wait_until_running(controller: Controller, *names: str) -> None:
-    for name in names:
-        wait_until(f"{name} runs", lambda name=name: inspect(controller, name)["State"]["Running"])
+    wait_until(f"{names} run", lambda: all(state["Running"] for state in states(controller, *names)))
 
 
 def start_holder(controller: Controller) -> dict[str, t.Any]:
@@ -72,8 +76,8 @@ def start_holder(controller: Controller) -> dict[str, t.Any]:
 
 def inside_holder(controller: Controller, machine: Machine, command: str) -> list[str]:
     """Lines printed by a command of the host (without single quotes) in the container's root directory."""
-    pid = inspect(controller, "holder")["State"]["Pid"]
-    return machine.ssh(f"sudo sh -ec 'cd /proc/{pid}/root; {command}'").splitlines()
+    [state] = states(controller, "holder")
+    return machine.ssh(f"sudo sh -ec 'cd /proc/{state['Pid']}/root; {command}'").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +147,8 @@ def test_limits_are_the_kernels(controller: Controller, machine: Machine) -> Non
 def test_out_of_memory_is_said(controller: Controller) -> None:
     eat = ["sh", "-c", "a=x; while true; do a=$a$a; done"]
     start(controller, "greedy", command=eat, memory="16m", memory_swap="16m")
-    wait_until("it has ended", lambda: inspect(controller, "greedy")["State"]["Status"] == "exited")
-    state = inspect(controller, "greedy")["State"]
+    wait_until("it has ended", lambda: states(controller, "greedy")[0]["Status"] == "exited")
+    [state] = states(controller, "greedy")
     assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
     remove(controller, "greedy")
 
@@ -152,11 +156,11 @@ def test_out_of_memory_is_said(controller: Controller) -> None:
 @pytest.mark.usefixtures("image")
 def test_restart_policy_without_a_daemon(controller: Controller, machine: Machine) -> None:
     start(controller, "phoenix", restart_policy="always")
-    before = inspect(controller, "phoenix")
+    [before] = inspect(controller, "phoenix")
     machine.ssh(f"sudo kill -9 {before['State']['Pid']}")
-    wait_until("it was restarted", lambda: inspect(controller, "phoenix")["RestartCount"] == 1)
+    wait_until("it was restarted", lambda: inspect(controller, "phoenix")[0]["RestartCount"] == 1)
     wait_until_running(controller, "phoenix")
-    after = inspect(controller, "phoenix")
+    [after] = inspect(controller, "phoenix")
     assert after["Id"] == before["Id"]
     assert after["State"]["Pid"] != before["State"]["Pid"]
 
@@ -182,8 +186,8 @@ def test_reboot(controller: Controller, machine: Machine) -> None:
 
     machine.reboot()
     wait_until_running(controller, "phoenix", "comes-back", "holder")
-    assert inspect(controller, "stays-down")["State"]["Status"] == "exited"
-    one_off = inspect(controller, "one-off")["State"]
+    stays_down, one_off = states(controller, "stays-down", "one-off")
+    assert stays_down["Status"] == "exited"
     assert (one_off["Status"], one_off["ExitCode"]) == ("exited", 137)  # an orderly shutdown saw it end
     assert "coracle" not in machine.ssh("systemctl --failed --no-legend")
     ordering = machine.ssh("systemctl show --property=After coracle.service")
@@ -206,7 +210,7 @@ def test_power_cut_loses_nothing_that_was_reported(controller: Controller, machi
     machine.cut_power()
     wait_until_running(controller, "survivor", "holder")
     assert inside_holder(controller, machine, LOOK_AT_VOLUMES) == ["tmpfs", "kept"]
-    assert inspect(controller, "last-word")["State"]["Status"] == "exited"
+    assert states(controller, "last-word")[0]["Status"] == "exited"
     assert machine.ssh(f"sudo sh -c '{LAYER_SUMS}'") == expected
     images = controller.task("coracle.engine.image_info")["images"]
     assert "second:1" in {tag for image in images for tag in image["RepoTags"]}
@@ -214,12 +218,23 @@ def test_power_cut_loses_nothing_that_was_reported(controller: Controller, machi
 
 
 def test_nothing_is_left(controller: Controller, machine: Machine) -> None:
-    for container in controller.task("coracle.engine.container_info")["containers"]:
-        remove(controller, container["Name"].lstrip("/"))
-    for image in controller.task("coracle.engine.image_info")["images"]:
-        controller.task("coracle.engine.image", name=image["Id"], state="absent", force=True)
-    for volume in controller.task("coracle.engine.volume_info")["volumes"]:
-        controller.task("coracle.engine.volume", name=volume["Name"], state="absent")
+    gone = {"state": "absent"}
+    controller.play(
+        [
+            {"coracle.engine.container_info": {}, "register": "containers"},
+            {
+                "coracle.engine.container": {"name": "{{ item.Name[1:] }}", **gone},
+                "loop": "{{ containers.containers }}",
+            },
+            {"coracle.engine.image_info": {}, "register": "images"},
+            {
+                "coracle.engine.image": {"name": "{{ item.Id }}", "force": True, **gone},
+                "loop": "{{ images.images }}",
+            },
+            {"coracle.engine.volume_info": {}, "register": "volumes"},
+            {"coracle.engine.volume": {"name": "{{ item.Name }}", **gone}, "loop": "{{ volumes.volumes }}"},
+        ]
+    )
     assert machine.ssh("pgrep -a conmon || true") == ""
     assert machine.ssh("grep coracle /proc/self/mountinfo || true") == ""
     assert machine.ssh("ls -d /sys/fs/cgroup/coracle/* 2>/dev/null || true") == ""
