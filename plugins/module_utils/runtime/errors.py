@@ -87,7 +87,9 @@ class StateError(CoracleError):
 
 
 class TimedOut(CoracleError):
-    pass
+    """`partial` is what was there by then, where somebody may want it."""
+
+    partial: t.Any = None
 
 
 class CleanupFailed(CoracleError):

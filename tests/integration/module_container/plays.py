@@ -112,6 +112,9 @@ class Target:
     def info(self, check: bool = False, **options: t.Any) -> Task:
         return self._task("coracle.engine.container_info", check, False, options)
 
+    def exec(self, check: bool = False, **options: t.Any) -> Task:
+        return self._task("coracle.engine.container_exec", check, False, {"container": "web", **options})
+
     def volume(self, check: bool = False, diff: bool = False, **options: t.Any) -> Task:
         return self._task("coracle.engine.volume", check, diff, {"name": "data", **options})
 

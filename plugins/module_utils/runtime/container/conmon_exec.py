@@ -31,6 +31,7 @@ import typing as t
 from ..errors import RuntimeFailure
 from ..linux.processes import ProcessIdentity, identity, signal_process
 from ..linux.programs import MINIMAL_ENVIRONMENT, find_program, spawn
+from .attach_socket import AttachSocket
 from .conmon import RUNTIME_TIMEOUT, being_moved, read_line
 from .oci_runtime import OciRuntime, clean, message_from_log
 
@@ -117,6 +118,18 @@ def launch_session(plan: Plan, connect: t.Callable[[], None] | None = None) -> S
         for fd in (start_writing, attach_reading, *open_ends):
             os.close(fd)
     return Session(conmon_of(plan.directory), sync_reading, more)
+
+
+def launch_attached(plan: Plan) -> tuple[Session, AttachSocket]:
+    """The same for somebody who sees and types from the first byte."""
+    sockets: list[AttachSocket] = []
+    try:
+        session = launch_session(plan, lambda: sockets.append(AttachSocket(plan.directory)))
+    except BaseException:
+        for socket in sockets:
+            socket.close()
+        raise
+    return session, sockets[0]
 
 
 def arguments(plan: Plan, *, attached: bool) -> list[str]:

@@ -70,9 +70,9 @@ def run(
     """Run a program to its end in a session of its own; at most `max_output` bytes of each output are kept.
 
     Returns when the program itself has ended, also if its children keep the pipes. Raises TimedOut after
-    `timeout` seconds, RuntimeFailure (`name: the program's error text`) for an exit code other than 0 unless
-    `check` is false. Whatever is raised, the program and its process group are dead by then; `before_kill`
-    is called while they still live.
+    `timeout` seconds (`partial` is a Completed), RuntimeFailure (`name: the program's error text`) for an
+    exit code other than 0 unless `check` is false. Whatever is raised, the program and its process group are
+    dead by then; `before_kill` is called while they still live.
     """
     name = name or os.path.basename(argv[0])
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
@@ -80,7 +80,11 @@ def run(
     try:
         with contextlib.closing(_Conversation(process, input or b"", max_output)) as talk:
             if not talk.finish(time.monotonic() + timeout):
-                raise TimedOut(f"{name} did not finish in {timeout:g} s")
+                late = TimedOut(f"{name} did not finish in {timeout:g} s")
+                late.partial = Completed(
+                    -signal.SIGKILL, bytes(talk.stdout), bytes(talk.stderr), talk.truncated
+                )
+                raise late
     except BaseException:
         try:
             if before_kill is not None:

@@ -14,9 +14,8 @@ import signal
 import subprocess
 import typing as t
 
-from ..container.attach_socket import AttachSocket
 from ..container.attached import Manner, SocketRemote, check_terminal, converse, show_size
-from ..container.conmon_exec import launch_session, program_in
+from ..container.conmon_exec import launch_attached, program_in
 from ..container.detach_keys import DEFAULT_DETACH_KEYS, parse_detach_keys
 from ..errors import doing
 from ..linux import cgroups, relay, syscalls
@@ -61,7 +60,8 @@ def exec_attached(
     check_terminal(manner)
     if request.tty:
         return _in_terminal(engine, name, request, manner)
-    with doing(f"exec in container {name}"), direct_exec(engine, name, request) as begun:
+    running = running_container(engine, name)
+    with doing(f"exec in container {running.record.name}"), direct_exec(engine, running, request) as begun:
         return _with_pipes(begun, request, manner)
 
 
@@ -70,19 +70,16 @@ def exec_attached(
 
 def _in_terminal(engine: Engine, name: str, request: ExecRequest, manner: Manner) -> int | None:
     size = window_size(manner.stdio.stdout) or window_size(manner.stdio.stdin)
-    sockets: list[AttachSocket] = []
-    with doing(f"exec in container {name}"):
-        running = running_container(engine, name)
-        with prepared_session(engine, running, request, size) as plan, failures_named(request):
-            try:
-                session = launch_session(plan, lambda: sockets.append(AttachSocket(plan.directory)))
-            except BaseException:
-                for socket in sockets:
-                    socket.close()
-                raise
+    running = running_container(engine, name)
+    with (
+        doing(f"exec in container {running.record.name}"),
+        prepared_session(engine, running, request, size) as plan,
+        failures_named(request),
+    ):
+        session, socket = launch_attached(plan)
     program = program_in(plan.directory)
     outcome = None
-    with session, sockets[0] as socket:
+    with session, socket:
         try:
             show_size(plan.directory, manner.stdio)
             outcome = converse(SocketRemote(socket, takes_input=manner.stdin), plan.directory, manner)
@@ -106,11 +103,11 @@ def _with_pipes(begun: DirectExec, request: ExecRequest, manner: Manner) -> int:
     try:
         outcome = converse(remote, None, manner._replace(forward=lambda signum: _forward(begun, signum)))
         if outcome.kind == "left":
-            kill_session(begun)
+            kill_session(begun.cgroup, program_of(begun))
             return 128 + outcome.signum
         code = process.wait()
     except BaseException:
-        kill_session(begun)
+        kill_session(begun.cgroup, program_of(begun))
         raise
     finally:
         remote.close()

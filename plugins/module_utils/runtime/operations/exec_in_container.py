@@ -23,7 +23,7 @@ import typing as t
 from ..container.exec_process import ExecRequest, build_exec_process, init_process
 from ..container.oci_runtime import NOT_EXECUTABLE, NOT_FOUND, find_runtime, message_from_log, shell_code
 from ..container.status import cgroup_of, run_directory
-from ..errors import Conflict, CoracleError, InvalidInput, NotFound, RuntimeFailure, TimedOut, doing
+from ..errors import Conflict, CoracleError, NotFound, RuntimeFailure, TimedOut, doing
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import ProcessIdentity, identity, is_alive, signal_process
@@ -42,6 +42,7 @@ OUTPUT_LIMIT = 16 << 20
 """Bytes of each output that are kept; what comes after them is read and dropped."""
 
 _EVER = float("inf")
+_LATE = 124  # as timeout(1) has it
 _KILL_TIMEOUT = 5.0
 _LOG_LIMIT = 1 << 16
 
@@ -64,16 +65,21 @@ def exec_in_container(
     timeout: float | None = None,
     max_output: int = OUTPUT_LIMIT,
 ) -> ExecResult:
-    """Run it to its end, without a terminal. TimedOut after `timeout` seconds, and whatever else ends this
-    call: then the program and all processes of its session are killed. Those that have made a session of
-    their own go on, as daemons do.
+    """Run it to its end. A terminal has one output: `stdout`.
+
+    After `timeout` seconds TimedOut, whose facts are a result too. Then, and whatever else ends this call,
+    the program and all processes of its session are killed. Those that have made a session of their own, as
+    daemons do, go on.
 
     NotFound (with `rc` 127) for a missing program, user or directory, RuntimeFailure (`rc` 126) for a
     program that cannot be run, Conflict for a container that does not run.
     """
     if request.tty:
-        raise InvalidInput("a program with a terminal has to be attached to, or detached")
-    with doing(f"exec in container {name}"), direct_exec(engine, name, request) as begun:
+        from .exec_in_terminal import exec_in_terminal
+
+        return exec_in_terminal(engine, name, request, input or b"", timeout, max_output)
+    running = running_container(engine, name)
+    with doing(f"exec in container {running.record.name}"), direct_exec(engine, running, request) as begun:
         try:
             completed = run(
                 begun.command,
@@ -81,11 +87,22 @@ def exec_in_container(
                 timeout=_EVER if timeout is None else timeout,
                 max_output=max_output,
                 check=False,
-                before_kill=lambda: kill_session(begun),
+                before_kill=lambda: kill_session(begun.cgroup, program_of(begun)),
             )
-        except TimedOut:
-            raise TimedOut(f"{request.arguments[0]} did not finish in {timeout:g} s: killed") from None
+        except TimedOut as error:
+            so_far = error.partial
+            raise late(request, timeout, so_far.stdout, so_far.stderr) from None
         return _result(begun, request, completed)
+
+
+def late(request: ExecRequest, timeout: float | None, stdout: bytes, stderr: bytes) -> TimedOut:
+    """With what the program had written."""
+    return TimedOut(
+        f"{request.arguments[0]} did not finish in {timeout or 0:g} s and was killed",
+        rc=_LATE,
+        stdout=stdout.decode("utf-8", "replace"),
+        stderr=stderr.decode("utf-8", "replace"),
+    )
 
 
 class DirectExec(t.NamedTuple):
@@ -97,9 +114,8 @@ class DirectExec(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def direct_exec(engine: Engine, name: str, request: ExecRequest) -> t.Iterator[DirectExec]:
+def direct_exec(engine: Engine, running: Running, request: ExecRequest) -> t.Iterator[DirectExec]:
     """A command line that runs the program. Whoever runs it kills its session if it has to end early."""
-    running = running_container(engine, name)
     _sweep(_place(engine, running))
     myself = identity(os.getpid())
     owner = f"{myself.pid}-{myself.start_time}" if myself else "0-0"
@@ -118,11 +134,14 @@ def exec_detached(engine: Engine, name: str, request: ExecRequest) -> str:
     """Start it and let it run; the id of the session. Errors as above."""
     from ..container.conmon_exec import launch_session
 
-    with doing(f"exec in container {name}"):
-        running = running_container(engine, name)
-        with prepared_session(engine, running, request) as plan, failures_named(request):
-            launch_session(plan).close()
-            return plan.session_id
+    running = running_container(engine, name)
+    with (
+        doing(f"exec in container {running.record.name}"),
+        prepared_session(engine, running, request) as plan,
+        failures_named(request),
+    ):
+        launch_session(plan).close()
+        return plan.session_id
 
 
 @contextlib.contextmanager
@@ -160,7 +179,7 @@ def prepared_session(
 def _place(engine: Engine, running: Running) -> str:
     run_ = running.record.state.run
     if run_ is None:
-        raise Conflict("it is not running", "start it first")
+        raise Conflict(f"container {running.record.name} is not running", "start it first")
     return os.path.join(run_directory(engine.paths, running.record.id, run_.nonce), "exec")
 
 
@@ -251,14 +270,14 @@ def program_of(begun: DirectExec) -> int | None:
         return None
 
 
-def kill_session(begun: DirectExec) -> None:
-    """Kill the program and whatever else is in its session, as long as it lives: later nothing tells which
-    session that was.
+def kill_session(cgroup: str, program: int | None) -> None:
+    """Kill a program of the group and whatever else there is in its session. As long as it lives: later
+    nothing tells which session that was.
     """
-    session = _session_of(program_of(begun) or 0)
+    session = _session_of(program) if program in cgroups.processes(cgroup) else 0
     deadline = time.monotonic() + _KILL_TIMEOUT
     while session and time.monotonic() < deadline:
-        living = [process for process in map(identity, cgroups.processes(begun.cgroup)) if process]
+        living = [process for process in map(identity, cgroups.processes(cgroup)) if process]
         members = [process for process in living if _session_of(process.pid) == session]
         if not members:
             return
@@ -266,7 +285,7 @@ def kill_session(begun: DirectExec) -> None:
             signal_process(process, signal.SIGKILL)
 
 
-def _session_of(pid: int) -> int:
+def _session_of(pid: int | None) -> int:
     """Field 6 of /proc/<pid>/stat, 0 where there is no such process. The kernel gives the number to nobody
     else while somebody is in it.
     """

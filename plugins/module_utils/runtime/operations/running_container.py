@@ -7,6 +7,7 @@ that its program sees.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import typing as t
 
@@ -14,11 +15,13 @@ from ..container.records import ContainerRecord, find_container
 from ..container.status import living_processes, observe
 from ..errors import Conflict, NotFound
 from ..linux.processes import ProcessIdentity, is_alive
+from ..linux.rooted import open_in_root
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
 _REMEDIES = {"paused": "unpause it first", "restarting": "wait until it runs"}
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class Running(t.NamedTuple):
@@ -37,8 +40,8 @@ def running_container(engine: Engine, name: str) -> Running:
         if init is not None:
             return Running(record, init)
     if status in _REMEDIES:
-        raise Conflict(f"it is {status}", _REMEDIES[status])
-    raise Conflict("it is not running", "start it first")
+        raise Conflict(f"container {record.name} is {status}", _REMEDIES[status])
+    raise Conflict(f"container {record.name} is not running", "start it first")
 
 
 @contextlib.contextmanager
@@ -54,3 +57,15 @@ def seen_root(init: ProcessIdentity) -> t.Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def exists_inside(init: ProcessIdentity, path: str) -> bool:
+    """Is there something at an absolute path, as this process sees it? Links end in its root directory."""
+    with seen_root(init) as root_fd:
+        try:
+            os.close(open_in_root(root_fd, path, os.O_PATH))
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                return False
+            raise
+    return True

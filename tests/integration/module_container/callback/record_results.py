@@ -20,6 +20,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._record({**result._result, "failed": False})
 
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._record({**result._result, "failed": False, "skipped": True})
+
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         self._record({**result._result, "failed": True})
 
