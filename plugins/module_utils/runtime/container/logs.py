@@ -44,11 +44,16 @@ class Line(t.NamedTuple):
 def read_log(paths: Paths, container_id: str) -> t.Iterator[Line]:
     """Every line that is kept, oldest first, in the order in which conmon wrote them."""
     with contextlib.ExitStack() as stack:
-        for file in _open_segments(paths, container_id, stack):
+        for file in open_segments(paths, container_id, stack):
             for raw in file:
-                match = _LINE.fullmatch(raw)
-                if match:
-                    yield Line(match[1], match[2].decode(), match[3] == b"F", match[4])
+                line = parse_line(raw)
+                if line:
+                    yield line
+
+
+def parse_line(raw: bytes) -> Line | None:
+    match = _LINE.fullmatch(raw)
+    return Line(match[1], match[2].decode(), match[3] == b"F", match[4]) if match else None
 
 
 def read_output(paths: Paths, record: ContainerRecord, limit: int = OUTPUT_LIMIT) -> str:
@@ -63,11 +68,11 @@ def read_bytes(
     paths: Paths, record: ContainerRecord, limit: int = OUTPUT_LIMIT, stream: str | None = None
 ) -> tuple[bytes, bool]:
     """The bytes, of one stream or of both, and whether there were more than `limit`."""
-    begin = _begin_of_last_run(record)
+    begin = begin_of_last_run(record)
     content = bytearray()
     truncated = False
     for line in read_log(paths, record.id):
-        if (stream and line.stream != stream) or (begin and _instant(line.time) < begin):
+        if (stream and line.stream != stream) or (begin and utc(line.time) < begin):
             continue
         content += line.text + (b"\n" if line.complete else b"")
         if len(content) > 2 * limit:
@@ -76,24 +81,25 @@ def read_bytes(
     return bytes(content[-limit:]), truncated or len(content) > limit
 
 
-def _begin_of_last_run(record: ContainerRecord) -> str:
+def begin_of_last_run(record: ContainerRecord) -> str:
+    """In the form of `utc`; empty for a container that was never started."""
     state = record.state
     if state.run is not None:
         return state.run.created_at
     return state.exit.started_at if state.exit else ""
 
 
-def _instant(time: bytes) -> str:
+def utc(time: bytes) -> str:
     """A log's time as the records write theirs: UTC, nine digits, `Z`; so that they compare as text."""
     text = time.decode("ascii")
     if text.endswith(("Z", "+00:00")):
         return text[:29] + "Z"
     seconds, fraction, zone = text[:19], text[19:29], text[29:]
-    utc = datetime.datetime.fromisoformat(seconds + zone).astimezone(datetime.timezone.utc)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
+    moment = datetime.datetime.fromisoformat(seconds + zone).astimezone(datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
 
 
-def _open_segments(paths: Paths, container_id: str, stack: contextlib.ExitStack) -> list[t.BinaryIO]:
+def open_segments(paths: Paths, container_id: str, stack: contextlib.ExitStack) -> list[t.BinaryIO]:
     """All segments, oldest first, opened at one instant. conmon 2.2 shifts them without our lock: an inode
     that shows up twice, or not at all, tells, and then they are opened again.
     """

@@ -87,6 +87,32 @@ class View:
     def is_directory(self, path: bytes) -> bool:
         return bool(self.find(path).merged)
 
+    def status(self, path: bytes) -> os.stat_result | None:
+        """Of what is at a clean path, whatever it is; None where nothing is."""
+        index = self._topmost(path)
+        return None if index is None else self._stat(index, path)
+
+    def attribute(self, path: bytes, name: str) -> bytes:
+        """Of the file at a clean path; empty where it has none."""
+        index = self._topmost(path)
+        return b"" if index is None else read_attribute(path, self._roots[index], name)
+
+    def names(self, path: bytes) -> set[str]:
+        """All that is in the directory at a clean path."""
+        found: set[str] = set()
+        for index in self.find(path).merged:
+            with opened(path or b".", self._roots[index]) as fd:
+                found.update(os.listdir(fd))
+        return {name for name in found if self._topmost(_joined(path, os.fsencode(name))) is not None}
+
+    def _topmost(self, path: bytes) -> int | None:
+        """The layer whose entry is seen, if any is."""
+        for index in self.find(path.rpartition(b"/")[0]).merged:
+            status = self._stat(index, path)
+            if status is not None:
+                return None if is_whiteout(status) else index
+        return None
+
     def metadata(self, path: bytes, index: int) -> Metadata:
         """Of the directory `path` in one layer."""
         with opened(path or b".", self._roots[index]) as fd:
@@ -133,6 +159,10 @@ class View:
             return OPAQUE in os.listxattr(fd)
 
 
+def _joined(path: bytes, name: bytes) -> bytes:
+    return path + b"/" + name if path else name
+
+
 @contextlib.contextmanager
 def opened(directory: str | bytes, dir_fd: int | None = None) -> t.Iterator[int]:
     """A descriptor of a directory while the block runs."""
@@ -150,3 +180,17 @@ def read_metadata(fd: int) -> Metadata:
     return Metadata(
         stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, attributes
     )
+
+
+def read_attribute(path: str | bytes, dir_fd: int, attribute: str) -> bytes:
+    """An extended attribute of whatever is there, links not followed; empty where there is none."""
+    try:
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError:
+        return b""
+    try:
+        return os.getxattr(f"/proc/self/fd/{fd}", attribute)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

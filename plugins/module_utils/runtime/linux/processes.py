@@ -9,6 +9,7 @@ time, and signals go through a pidfd. A zombie has ended: it counts as gone.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import select
 import time
@@ -87,6 +88,7 @@ def wait_until_gone(process: ProcessIdentity, timeout: float) -> bool:
 # The machine
 
 
+@functools.cache
 def boot_id() -> str:
     """A name of this run of the machine; another one after every reboot."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:

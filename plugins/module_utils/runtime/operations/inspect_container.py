@@ -36,12 +36,19 @@ Document = dict[str, t.Any]
 
 def inspect_container(engine: Engine, record: ContainerRecord, status: Status) -> Document:
     """`record` may be one that is yet to be, without an id or with other options than in the state file."""
-    document = inspect(engine.paths, record, status)
-    attachments = attachments_of(record.config)
     with engine.records.snapshot() as rows:
         known = find_container_in(rows, record.id or record.name)
-        networks = _networks(rows, record, known, attachments)
-        ports = _ports(rows, record, known) if status.status in ("running", "paused", "restarting") else []
+        return inspect_known(engine, record, status, rows, known)
+
+
+def inspect_known(
+    engine: Engine, record: ContainerRecord, status: Status, rows: Reader, known: ContainerRecord | None
+) -> Document:
+    """The same for whoever has looked at the state file: `known` is the record in it, if there is one."""
+    document = inspect(engine.paths, record, status)
+    attachments = attachments_of(record.config)
+    networks = _networks(rows, record, known, attachments)
+    ports = _ports(rows, record, known) if status.status in ("running", "paused", "restarting") else []
     first = next(iter(networks.values()), None) or _place(record, {"name": ""}, None, None)
     document["NetworkSettings"] = {
         "SandboxKey": engine.paths.network_namespace(record.id)
