@@ -11,7 +11,7 @@ from ..errors import IntegrityError
 FILE, DIRECTORY, LINK, HARD_LINK, PIPE = "file", "directory", "link", "hard link", "pipe"
 KINDS = (FILE, DIRECTORY, LINK, HARD_LINK, PIPE)
 
-Pieces = t.Iterator[t.Tuple[int, bytes]]
+Pieces = t.Iterator[tuple[int, bytes]]
 """Content of a file: (offset, bytes), in order; what lies between is a hole."""
 
 
@@ -72,3 +72,11 @@ class Source(t.Protocol):
     def content(self, item: Item) -> Pieces:
         """Of an item of kind FILE, one that `items` has named."""
         ...
+
+
+def hash_zeros(found: t.Any, amount: int) -> None:
+    """Tell a hash about a hole."""
+    zeros = bytes(min(max(amount, 0), 1 << 20))
+    while amount > 0:
+        found.update(zeros[: min(amount, len(zeros))])
+        amount -= len(zeros)

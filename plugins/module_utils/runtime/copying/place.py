@@ -19,18 +19,12 @@ _MOST_OPEN = 64
 _MOST_LINKS = 40
 
 
-class Mounted(t.NamedTuple):
-    """`why`: what is mounted here, if that means that nothing may be written; empty otherwise."""
-
-    target: str
-    read_only: bool
-    why: str = ""
-
-
 class Place:
-    """`name` is for messages: `container web`. `mounts` by their id (proc(5), fdinfo), as far as known.
+    """`name` is for messages: `container web`. `refuses`: reasons by device number why nothing can be written
+    there, or read. `mounts`: all mount points of another mount namespace than our own.
 
-    `refuses`: reasons by device number why nothing can be written there, or read.
+    The kernel refuses to replace what is a mount point, but only to those who are in its namespace; to others
+    it gives way, mount and all. So that is looked after here.
     """
 
     def __init__(
@@ -40,11 +34,13 @@ class Place:
         *,
         refuses: t.Mapping[int, str] | None = None,
         read_only_hint: str = "",
+        mounts: t.Collection[str] = (),
     ) -> None:
         self.root = root
         self.name = name
         self._refuses = refuses or {}
         self._read_only_hint = read_only_hint
+        self._mounts = mounts
         self._open: dict[str, int] = {}
 
     def close(self) -> None:
@@ -142,9 +138,14 @@ class Place:
         """A file on which another one is mounted cannot be replaced, only be written to."""
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            return _mount_id(fd) != _mount_id(parent)
+            return mount_id(fd) != mount_id(parent)
         finally:
             os.close(fd)
+
+    def mounts_below(self, directory: int) -> list[str]:
+        """Mount points in a directory. Its path is the kernel's word, whatever was renamed on the way."""
+        path = os.readlink(f"/proc/self/fd/{directory}").rstrip("/")
+        return [mount for mount in self._mounts if mount.startswith(f"{path}/")]
 
 
 def split(path: str) -> tuple[str, str]:
@@ -164,15 +165,19 @@ def join(top: str, path: str) -> str:
 
 
 def unreadable(error: OSError, path: str, place: Place) -> Exception:
-    """An error in words that name the place."""
+    """An error in words that name the place. NotFound is raised with a better reason, if there is one."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        above = split(path)[0]
+        while above and not place.is_directory(above):
+            above = split(above)[0]
+        place.check_readable(path, place.directory(above))
         return NotFound(f"there is no {path} in {place.name}")
     if error.errno == errno.ELOOP:
         return InvalidInput(f"{path} of {place.name} leads in circles")
     return from_os_error(OSError(error.errno, error.strerror, path))
 
 
-def _mount_id(fd: int) -> str:
+def mount_id(fd: int) -> str:
     """Source: proc(5), /proc/<pid>/fdinfo."""
     with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
         for line in lines:

@@ -15,6 +15,7 @@ import os
 import typing as t
 
 from . import syscalls
+from .mounts import mounts
 from .namespaces import in_thread
 
 T = t.TypeVar("T")
@@ -63,12 +64,11 @@ class MountView:
         """
         return self.visit(lambda: os.open(path, _ROOT))
 
-    def mountinfo(self) -> list[bytes]:
-        """Lines of proc(5) mountinfo of everything below the namespace's root."""
-        proc = os.open("/proc", _ROOT)
+    def mounts(self) -> list[str]:
+        """All mount points below the root of the namespace, as seen from there."""
+        proc = os.open("/proc", _ROOT)  # the host's: the other namespace may have none, or a false one
         try:
-            # The thread's own, asked of the host's /proc: the other namespace may have none, or a false one.
-            return self.visit(lambda: _lines(proc, syscalls.syscall("gettid")))
+            return [mount.target for mount in mounts(self.visit(lambda: _open_mountinfo(proc)))]
         finally:
             os.close(proc)
 
@@ -83,7 +83,5 @@ class MountView:
             self.close()
 
 
-def _lines(proc: int, thread: int) -> list[bytes]:
-    fd = os.open(f"self/task/{thread}/mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-    with open(fd, "rb") as file:
-        return file.read().splitlines()
+def _open_mountinfo(proc: int) -> int:
+    return os.open("thread-self/mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)

@@ -120,8 +120,10 @@ class Mount(t.NamedTuple):
     options: str
 
 
-def mounts(mountinfo: str = "/proc/self/mountinfo") -> list[Mount]:
-    """Everything mounted in this mount namespace, in the order of mounting. Source: proc(5)."""
+def mounts(mountinfo: str | int = "/proc/self/mountinfo") -> list[Mount]:
+    """Everything mounted in this mount namespace, or that of an open mountinfo (which is closed), in the
+    order of mounting. Source: proc(5).
+    """
     found = []
     with open(mountinfo, "rb") as lines:
         for line in lines:

@@ -1,0 +1,48 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bring files to a place: what differs is found first, then made, then, for a container that has ended or
+begun meanwhile, looked at again.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..copying.compare import Change, Wishes, compare
+from ..copying.landing import Landing, Validate
+from ..errors import Conflict, doing
+from ..linux.processes import is_alive
+
+if t.TYPE_CHECKING:
+    from ..copying.destinations import Destination
+    from ..copying.items import Source
+    from .reach_files import Reached
+
+
+def differences_at(
+    source: Source, reached: Reached, destination: Destination, wishes: Wishes
+) -> list[Change]:
+    """What has to change. Nothing is touched."""
+    with doing(f"copy to {reached.place.name}"):
+        top, keeps_top = destination
+        return list(compare(source, reached.place, top, wishes, keeps_top=keeps_top))
+
+
+def deliver(
+    source: Source,
+    reached: Reached,
+    destination: Destination,
+    wishes: Wishes,
+    changes: t.Sequence[Change],
+    validate: Validate | None = None,
+) -> list[str]:
+    """Make the `changes`; all is on disk when this returns. The paths of backups.
+
+    Conflict if the container has ended meanwhile: what was written last may be where nobody sees it.
+    """
+    with doing(f"copy to {reached.place.name}"):
+        landing = Landing(reached.place, source, destination.top, wishes, validate)
+        landing.carry_out(changes)
+        if reached.init is not None and not is_alive(reached.init):
+            raise Conflict("it has ended while files were copied to it", "run the task again")
+        return landing.backups
