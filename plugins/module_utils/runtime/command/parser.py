@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown flag: {name}")
         if action.nargs != 0:
             return [f"{name}={value if equals else self._value(name, rest)}"]
-        return [name] if not equals or self._truth(name, value) else []
+        return [name] if not equals or self._truth(name, value) else self._opposite(name)
 
     def _short(self, text: str, rest: list[str]) -> list[str]:
         options: list[str] = []
@@ -110,7 +110,7 @@ class Parser(argparse.ArgumentParser):
                 value = letters[1:] if letters[:1] == "=" else letters or self._value(name, rest)
                 return [*options, f"{long}={value}"]
             if letters[:1] == "=":
-                return [*options, *([long] if self._truth(name, letters[1:]) else [])]
+                return [*options, *([long] if self._truth(name, letters[1:]) else self._opposite(long))]
             options.append(long)
         return options
 
@@ -118,6 +118,11 @@ class Parser(argparse.ArgumentParser):
         if not rest:
             self.error(f"flag needs an argument: {name}")
         return rest.pop(0)
+
+    def _opposite(self, name: str) -> list[str]:
+        """For `--sig-proxy=false`: a flag that is set unless somebody says no has an option for that, too."""
+        opposite = f"--no-{name[2:]}"
+        return [opposite] if opposite in self._option_string_actions else []
 
     def _truth(self, name: str, value: str) -> bool:
         if value.lower() not in (*_TRUE, *_FALSE):
