@@ -66,13 +66,21 @@ class Source(t.Protocol):
         """Go elsewhere for a blob after this error, if there is such a place: True, and `open` goes there."""
 
 
+WAITING, MOVING, COMPLETE, EXISTS = "waiting", "moving", "complete", "exists"
+
+
 class Progress(t.NamedTuple):
-    """How far the missing layers are: compressed bytes, and layers."""
+    """How far the missing layers are: compressed bytes, and layers. And what this is about: the blob of one
+    of the layers, of which `blob_bytes` are unpacked, and its stage.
+    """
 
     bytes: int
     total_bytes: int
     layers: int
     total_layers: int
+    blob: Descriptor | None = None
+    blob_bytes: int = 0
+    stage: str = WAITING
 
 
 class LayerMaker:
@@ -110,7 +118,13 @@ class LayerMaker:
         # What is compressed does not become smaller: this is the least that will be needed.
         check_space(self._paths, 2 * total - here)
         self._progress = Progress(0, total, 0, len(layers))
+        for layer in layers:
+            self._advance(layer.blob, stage=WAITING)
         self._source.deliver(sorted(layers, key=lambda layer: -layer.blob.size), self._take)
+
+    def report_existing(self, layer: WantedLayer) -> None:
+        """Nothing has to be done for this one."""
+        self._advance(layer.blob, stage=EXISTS)
 
     def _take(self, layer: WantedLayer, open_source: Open) -> None:
         """Make one layer, in whichever thread. After somebody's failure everybody stops."""
@@ -142,7 +156,7 @@ class LayerMaker:
             with self._mutex:
                 self._stages.push(stage.pop_all())
                 self.staged.append(staged)
-        self._advance(0, 1)
+        self._advance(layer.blob, layers=1, done=layer.blob.size, stage=COMPLETE)
         return True
 
     def _extract(self, layer: WantedLayer, staged: StagedLayer, open_source: Open) -> None:
@@ -152,12 +166,12 @@ class LayerMaker:
             for piece in self._pieces(layer.blob, open_source):
                 worker.write(piece)
                 done += len(piece)
-                self._advance(len(piece))
+                self._advance(layer.blob, len(piece), done=done)
                 if self._failed.is_set():
                     raise CoracleError("given up because another layer failed")
             worker.finish()
         except CoracleError:
-            self._advance(-done)
+            self._advance(layer.blob, -done)
             raise
         finally:
             worker.abort()
@@ -195,10 +209,18 @@ class LayerMaker:
         ingest.discard()
         return ingest.offset > 0
 
-    def _advance(self, count: int, layers: int = 0) -> None:
+    def _advance(
+        self, blob: Descriptor, count: int = 0, *, layers: int = 0, done: int = 0, stage: str = MOVING
+    ) -> None:
         with self._mutex:
-            done = self._progress
-            self._progress = done._replace(bytes=done.bytes + count, layers=done.layers + layers)
+            before = self._progress
+            self._progress = before._replace(
+                bytes=before.bytes + count,
+                layers=before.layers + layers,
+                blob=blob,
+                blob_bytes=done,
+                stage=stage,
+            )
             self._report(self._progress)
 
     def __enter__(self) -> LayerMaker:

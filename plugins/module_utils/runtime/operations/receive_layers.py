@@ -106,7 +106,7 @@ class _Reception:
             with contextlib.ExitStack() as locks:
                 mine, others = self._lock(wanted, locks)
                 self._store.sweep()
-                self._make([layer for layer in mine if not self._is_intact(self._name_of(layer))])
+                self._make([layer for layer in mine if not self._is_there(layer)])
                 if not others:
                     return self._received(self._assemble())
                 self._store.publish(self._maker.staged)
@@ -152,6 +152,12 @@ class _Reception:
 
     def _name_of(self, layer: WantedLayer) -> str:
         return self._store.name_of(layer.diff_id)
+
+    def _is_there(self, layer: WantedLayer) -> bool:
+        there = self._is_intact(self._name_of(layer))
+        if there:
+            self._maker.report_existing(layer)
+        return there
 
     def _is_intact(self, name: str) -> bool:
         """Is the layer there, as its record says? What is left of a broken one is removed."""
