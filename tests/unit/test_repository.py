@@ -107,6 +107,11 @@ def test_version_is_the_one_of_the_changelog() -> None:
     assert f'id="v{version}"'.replace(".", "-") in (ROOT / "CHANGELOG.md").read_text() or fragments
 
 
+def test_the_engine_knows_its_version() -> None:
+    engine = (ROOT / "plugins" / "module_utils" / "runtime" / "engine.py").read_text()
+    assert f'\nVERSION = "{field("galaxy.yml", "version")}"\n' in engine
+
+
 def test_requirements_are_pinned() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         for line in path.read_text().splitlines():

@@ -16,6 +16,9 @@ from .paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT, Paths
 from .state.database import Database
 from .state.roots import check_roots, claim_roots
 
+VERSION = "0.1.0"
+"""Of the collection, as in galaxy.yml."""
+
 
 class Engine:
     """`runtime` and `conmon` are program names or absolute paths; programs are looked for when they are
