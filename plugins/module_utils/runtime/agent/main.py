@@ -7,6 +7,7 @@ restore            boot: start what its restart policy wants up
 shutdown           shutdown: stop everything, last started first
 keep-logs          give full log segments their names until nobody writes logs any more
 rotate-logs        the same until there is nothing to do
+look-after-firewall    systemd: make the firewall whole when somebody has taken it away
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
 
 USAGE = """\
 usage: coracle.pyz [--root DIR] [--run-root DIR] exited ID NONCE | restore | shutdown | keep-logs |
-rotate-logs
+rotate-logs | look-after-firewall
 """
 
 
@@ -88,10 +89,21 @@ def _rotate_logs(engine: Engine) -> None:
     rotate_logs(engine)
 
 
+def _look_after_firewall(engine: Engine) -> None:
+    from ..operations.guard_firewall import guard_firewall
+
+    def said(lost: str) -> None:
+        sys.stdout.write(f"<5>the firewall of the containers is restored: {lost}\n")  # sd-daemon(3): notice
+        sys.stdout.flush()
+
+    guard_firewall(engine, said)
+
+
 _VERBS: dict[tuple[str, int], t.Callable[..., None]] = {
     ("exited", 2): _exited,
     ("restore", 0): _restore,
     ("shutdown", 0): _shutdown,
     ("keep-logs", 0): _keep_logs,
     ("rotate-logs", 0): _rotate_logs,
+    ("look-after-firewall", 0): _look_after_firewall,
 }

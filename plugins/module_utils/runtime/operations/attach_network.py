@@ -30,6 +30,7 @@ from ..linux.locks import lock
 from ..linux.namespaces import create_network_namespace, is_network_namespace, remove_network_namespace
 from ..network.model import BRIDGE, Endpoint, Network
 from ..network.records import endpoints_of, find_network
+from .install_firewall_unit import install_firewall_unit
 from .network_snapshot import network_snapshot
 from .refresh_network import refresh_network
 
@@ -50,6 +51,7 @@ def attach_network(engine: Engine, record: ContainerRecord) -> str:
         return _checked_namespace(joined_namespace(mode))
     if not has_interfaces(mode):
         return ""
+    install_firewall_unit(engine)
     path = engine.paths.network_namespace(record.id)
     make_private_directory(engine.paths.netns)
     create_network_namespace(path)
