@@ -30,10 +30,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--privileged", action="store_true", help="Give all capabilities to the command")
     parser.add_argument("-t", "--tty", action="store_true", help="Give the command a terminal")
     parser.add_argument(
-        "-u", "--user", default="", metavar="string", help="User name or UID (format: name|uid[:group|gid])"
+        "-u", "--user", metavar="string", help="User name or UID (format: name|uid[:group|gid])"
     )
     parser.add_argument(
-        "-w", "--workdir", default="", metavar="string", help="Directory in which the command begins"
+        "-w", "--workdir", metavar="string", help="Directory in which the command begins"
     )
     parser.add_argument("container", metavar="CONTAINER")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND [ARG...]")

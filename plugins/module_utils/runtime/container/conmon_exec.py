@@ -49,6 +49,7 @@ class Plan(t.NamedTuple):
     directory: str
     cgroup: str
     tty: bool
+    oom_score_adj: int = 0
 
 
 class Session:
@@ -110,6 +111,7 @@ def launch_session(plan: Plan, connect: t.Callable[[], None] | None = None) -> S
             os.write(start_writing, b"2")
         first, _line_feed, more = read_line(sync_reading, RUNTIME_TIMEOUT).partition(b"\n")
         _check(plan, first)
+        _adjust_oom_score(plan)
     except BaseException:
         _end(plan, process)
         os.close(sync_reading)
@@ -161,6 +163,18 @@ def _check(plan: Plan, line: bytes) -> None:
     number = _number(line)
     if number is None or number < 0:
         raise RuntimeFailure(_log_text(plan) or _message(line) or "conmon ended without a word")
+
+
+def _adjust_oom_score(plan: Plan) -> None:
+    """conmon gives every program that it starts 0, and runtimes do not change it."""
+    program = program_in(plan.directory)
+    if program is None or not plan.oom_score_adj:
+        return
+    try:
+        with open(f"/proc/{program.pid}/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(plan.oom_score_adj))
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it has ended already
 
 
 def _number(line: bytes) -> int | None:

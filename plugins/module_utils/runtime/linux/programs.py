@@ -66,17 +66,21 @@ def run(
     check: bool = True,
     name: str = "",
     before_kill: t.Callable[[], None] | None = None,
+    oom_score_adj: int | None = None,
 ) -> Completed:
     """Run a program to its end in a session of its own; at most `max_output` bytes of each output are kept.
 
     Returns when the program itself has ended, also if its children keep the pipes. Raises TimedOut after
     `timeout` seconds (`partial` is a Completed), RuntimeFailure (`name: the program's error text`) for an
     exit code other than 0 unless `check` is false. Whatever is raised, the program and its process group are
-    dead by then; `before_kill` is called while they still live.
+    dead by then; `before_kill` is called while they still live. `oom_score_adj` is that of the program, where
+    it is not ours.
     """
     name = name or os.path.basename(argv[0])
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-    process = _popen(argv, env, pass_fds, cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with _oom_score_adj(oom_score_adj):
+        pipe = subprocess.PIPE
+        process = _popen(argv, env, pass_fds, cwd, stdin=stdin, stdout=pipe, stderr=pipe)
     try:
         with contextlib.closing(_Conversation(process, input or b"", max_output)) as talk:
             if not talk.finish(time.monotonic() + timeout):
@@ -110,10 +114,26 @@ def spawn(
     return _popen(argv, env, pass_fds, cwd, stdin=null, stdout=null, stderr=null)
 
 
-def filter_through(argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
+def filter_through(argv: t.Sequence[str], oom_score_adj: int | None = None) -> subprocess.Popen[bytes]:
     """Start a program that turns what the caller writes to its `stdin` into what it reads from `stdout`."""
     pipe = subprocess.PIPE
-    return _popen(argv, None, (), None, stdin=pipe, stdout=pipe, stderr=pipe)
+    with _oom_score_adj(oom_score_adj):
+        return _popen(argv, None, (), None, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+@contextlib.contextmanager
+def _oom_score_adj(value: int | None) -> t.Iterator[None]:
+    """Processes that are started in the block have it: it is inherited. Source: proc(5)."""
+    with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        before = int(file.read())
+        if value is None or value == before:
+            yield
+            return
+        os.pwrite(file.fileno(), str(value).encode(), 0)
+        try:
+            yield
+        finally:
+            os.pwrite(file.fileno(), str(before).encode(), 0)
 
 
 def _popen(

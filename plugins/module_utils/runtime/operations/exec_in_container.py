@@ -88,6 +88,7 @@ def exec_in_container(
                 max_output=max_output,
                 check=False,
                 before_kill=lambda: kill_session(begun.cgroup, program_of(begun)),
+                oom_score_adj=begun.oom_score_adj,
             )
         except TimedOut as error:
             so_far = error.partial
@@ -106,11 +107,14 @@ def late(request: ExecRequest, timeout: float | None, stdout: bytes, stderr: byt
 
 
 class DirectExec(t.NamedTuple):
-    """`command` runs the program as a child; `directory` is there as long."""
+    """`command` runs the program as a child; `directory` is there as long. Runtimes let the program inherit
+    `oom_score_adj`.
+    """
 
     command: list[str]
     directory: str
     cgroup: str
+    oom_score_adj: int
 
 
 @contextlib.contextmanager
@@ -120,12 +124,12 @@ def direct_exec(engine: Engine, running: Running, request: ExecRequest) -> t.Ite
     myself = identity(os.getpid())
     owner = f"{myself.pid}-{myself.start_time}" if myself else "0-0"
     directory = os.path.join(_place(engine, running), f"direct-{owner}.{os.urandom(4).hex()}")
-    _write_process(engine, running, request, directory)
+    process = _write_process(engine, running, request, directory)
     runtime = find_runtime(engine.paths, runtime_of(engine, running.record))
     command = runtime.exec_command(running.record.id, directory)
-    begun = DirectExec(command, directory, cgroup_of(engine.paths, running.record.id))
+    group = cgroup_of(engine.paths, running.record.id)
     try:
-        yield begun
+        yield DirectExec(command, directory, group, process.get("oomScoreAdj", 0))
     finally:
         remove_tree(directory)
 
@@ -168,9 +172,9 @@ def prepared_session(
             request.tty,
         )
         try:
-            _write_process(engine, running, request, directory, size)
+            process = _write_process(engine, running, request, directory, size)
             os.mkdir(os.path.join(directory, "exit"), 0o700)
-            yield plan
+            yield plan._replace(oom_score_adj=process.get("oomScoreAdj", 0))
         except BaseException:
             remove_tree(directory)
             raise
@@ -185,7 +189,7 @@ def _place(engine: Engine, running: Running) -> str:
 
 def _write_process(
     engine: Engine, running: Running, request: ExecRequest, directory: str, size: Size | None = None
-) -> None:
+) -> dict[str, t.Any]:
     init = init_process(engine.paths, running.record)
     with seen_root(running.init) as root_fd:
         process = build_exec_process(request, running.record, init, root_fd, _bounding, size)
@@ -193,6 +197,7 @@ def _write_process(
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with open(os.open(os.path.join(directory, "process.json"), flags, 0o600), "w", encoding="utf-8") as file:
         json.dump(process, file)
+    return process
 
 
 def _bounding() -> t.Collection[str]:

@@ -103,6 +103,7 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
     from ..layers.snapshots import unmount_root
     from .attach_network import detach_network
     from .attach_volumes import detach_volumes
+    from .join_namespaces import leave_namespaces
 
     paths = engine.paths
     errors: list[BaseException] = []
@@ -123,6 +124,8 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
     with collecting(errors):
         detach_volumes(engine, record)
     with collecting(errors):
+        leave_namespaces(engine, record.id)
+    with collecting(errors):
         remove_tree(paths.container_run(record.id))
     if errors:
         raise CleanupFailed(f"clear away the last run of container {record.name}", errors)
@@ -138,6 +141,7 @@ def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
         paths.container_run(record.id),
         os.path.join(paths.oci_runtime, record.id),
         paths.network_namespace(record.id),
+        paths.shared_memory(record.id),
         *(os.path.join(hierarchy, group) for hierarchy in cgroups.layout().hierarchies),
     ]
     if any(map(os.path.lexists, places)):
