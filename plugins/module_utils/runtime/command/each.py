@@ -13,7 +13,8 @@ if t.TYPE_CHECKING:
 
 
 def for_each(context: Context, names: t.Iterable[str], act: t.Callable[[str], str | None]) -> int:
-    """Call `act` with each name; it returns what to print instead of the name, or None for the name itself.
+    """Call `act` with each name; it returns what to print instead of the name, "" for nothing, or None for
+    the name itself.
 
     The exit code: 1 if something has failed. With `--json` one list of `{"name", "error"}` at the end.
     """
@@ -29,7 +30,7 @@ def for_each(context: Context, names: t.Iterable[str], act: t.Callable[[str], st
             context.complain(str(error))
         else:
             answers.append({"name": said or name, "error": ""})
-            if not context.json:
+            if said != "" and not context.json:
                 context.say(said or name)
     if context.json:
         context.say_json(answers)

@@ -15,7 +15,13 @@ if t.TYPE_CHECKING:
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-d", "--driver", default="bridge", choices=("bridge", "ipvlan", "macvlan"))
+    parser.add_argument(
+        "-d",
+        "--driver",
+        default="bridge",
+        choices=("bridge", "ipvlan", "macvlan"),
+        help="Driver of the network",
+    )
     parser.add_argument("--subnet", action="append", default=[], metavar="list", help="Subnet in CIDR format")
     parser.add_argument("--gateway", action="append", default=[], metavar="list", help="Gateway of a subnet")
     parser.add_argument(

@@ -141,7 +141,13 @@ def mounts_of(record: ContainerRecord) -> list[VolumeMount]:
 
 
 def _size(context: Context, record: ContainerRecord) -> str:
-    """`0B (virtual 4.43MB)`: what the container has written, and with its image."""
+    """`0B (virtual 4.43MB)`"""
+    own, whole = sizes_of(context, record)
+    return f"{human_size(own)} (virtual {human_size(whole)})"
+
+
+def sizes_of(context: Context, record: ContainerRecord) -> tuple[int, int]:
+    """Bytes that the container has written, and these with its image."""
     import os
 
     from ..content.images import select_image
@@ -149,4 +155,4 @@ def _size(context: Context, record: ContainerRecord) -> str:
 
     own = tree_size(os.path.join(context.engine.paths.container(record.id), "upper"))
     image = select_image(context.engine.records.read(), record.image_id)
-    return f"{human_size(own)} (virtual {human_size(own + (image.size if image else 0))})"
+    return own, own + (image.size if image else 0)

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-d", "--driver", default="local", choices=("local",))
+    parser.add_argument("-d", "--driver", default="local", choices=("local",), help="Driver of the volume")
     parser.add_argument("-o", "--opt", action="append", default=[], metavar="map", help="Driver options")
     parser.add_argument("--label", action="append", default=[], metavar="list", help="Set metadata")
     parser.add_argument("--name", metavar="string", help="The same as VOLUME")
