@@ -43,7 +43,9 @@ def run_module(
         _fail_unexpectedly(module, error)
     if repairs.changed:
         result["changed"] = True
-        result["actions"] = [*repairs.actions, *result.get("actions", ())]
+        # In check mode the task may have come to the same.
+        actions = [*repairs.actions, *result.get("actions", ())]
+        result["actions"] = list(dict.fromkeys(actions))
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     if not module._diff:

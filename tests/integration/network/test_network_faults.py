@@ -11,6 +11,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.locks import lock
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.model import Network
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.records import (
     addresses_in,
@@ -20,6 +22,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.rec
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.remove_network import (
     remove_network,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.repairs import plan_repairs
 from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
 from ansible_collections.coracle.engine.tests.integration.faults.injection import Operation, Point, sample
 from ansible_collections.coracle.engine.tests.integration.network.changes import make_network
@@ -139,6 +142,33 @@ def test_killed_at_any_point(scene: Scene) -> None:
         make_network(scene.harbour.engine, wanted)
         scene.check(wanted)
     assert killed > 20
+
+
+def test_any_task_finishes_it(scene: Scene) -> None:
+    """Whatever module it is of; while somebody is at it, nobody else says that he will."""
+    engine = scene.harbour.engine
+    finished = 0
+    for point, change, wanted in interruptions(scene, limit=12):
+        killed = change.kill_at(point).killed
+        before = scene.network()
+        if killed and before.unfinished:
+            with lock(engine.paths, "network"):
+                assert not _finishing(engine)
+            [action] = _finishing(engine)
+            assert action == (
+                "finish the change of network backend: whoever began it did not get to the end"
+            ), point
+            plan_repairs(engine).execute(engine)
+            finished += 1
+            scene.check(OTHER if before.mtu == 1300 else FORMER)
+        assert not _finishing(engine)
+        make_network(engine, wanted)
+        scene.check(wanted)
+    assert finished > 0
+
+
+def _finishing(engine: Engine) -> list[str]:
+    return [action for action in plan_repairs(engine).actions if action.startswith("finish")]
 
 
 def test_refused_at_any_point(scene: Scene) -> None:

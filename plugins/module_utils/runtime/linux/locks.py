@@ -74,6 +74,21 @@ def lock(
         _close(fd)
 
 
+def is_held(paths: Paths, name: str) -> bool:
+    """Does somebody hold it exclusively at this moment? For those who only look."""
+    try:
+        fd = os.open(_lock_file(paths, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
 def forget_lock(paths: Paths, name: str) -> None:
     """Remove the file of a lock that we hold exclusively, when its object is gone for ever. Waiters notice
     and start over.

@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
 """What running containers need of the host, and what of it somebody has taken away: a flushed ruleset,
-forwarding switched off, a DNS server that was killed.
+forwarding switched off, a DNS server that was killed; or a change of a network that has stopped half-way.
 
 Only looks, takes no lock and starts no program: every task does it. `update_firewall` and `update_names` make
 it whole. Only containers that were let go count: from then on all of it has been there, while one that is
@@ -17,6 +17,7 @@ import typing as t
 
 from ..container.records import ContainerState
 from ..errors import StateError
+from ..linux.locks import is_held
 from ..linux.processes import boot_id
 from ..network.model import BRIDGE, Network
 from ..network.records import find_network
@@ -42,6 +43,22 @@ def lost_names(engine: Engine) -> str:
     if is_lost(engine.paths) and any(network.dns for network in networks_in_use(engine)):
         return "the DNS server has ended"
     return ""
+
+
+def unfinished_networks(engine: Engine) -> list[str]:
+    """Names of those that a task has begun to change and will not finish: nobody is at it."""
+    if not _unfinished(engine) or is_held(engine.paths, "network"):
+        return []
+    return _unfinished(engine)  # it may have been finished between the two looks
+
+
+def _unfinished(engine: Engine) -> list[str]:
+    rows = engine.records.read().all("SELECT name, record FROM networks ORDER BY name")
+    found = []
+    for row in rows:
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            found += [row["name"]] if Network.from_json(row["record"]).unfinished else []
+    return found
 
 
 def networks_in_use(engine: Engine) -> list[Network]:

@@ -8,7 +8,7 @@ same MAC, and with the same addresses as far as the network still has them. Cont
     3  the network is finished
 
 All with the lock `network` held. An error in 2 puts the old ones back. A crash leaves an unfinished network:
-2 and 3 are repeated by the next task for it (`finish_network`).
+2 and 3 are repeated by the next task of any module (`finish_network`, reconcile/repairs.py).
 """
 
 from __future__ import annotations

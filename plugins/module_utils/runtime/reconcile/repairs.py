@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
 """What every task mends before it does its own work, whatever module it is of: what others have taken from
-under running containers.
+under running containers, or have left half-done.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ def plan_repairs(engine: Engine) -> Plan:
     """Empty, and cheap, on a host where nothing is missing."""
     if not engine.exists or not _has_networks(engine):
         return Plan()
-    from ..operations.look_after_network import lost_firewall, lost_names
+    from ..operations.look_after_network import lost_firewall, lost_names, unfinished_networks
 
-    steps: list[Step] = []
+    steps: list[Step] = [_finishing(name) for name in unfinished_networks(engine)]
     lost = lost_firewall(engine)
     steps += [RestoreFirewall(lost)] if lost else []
     lost = lost_names(engine)
     steps += [RestoreNames(lost)] if lost else []
     return Plan(steps)
+
+
+def _finishing(name: str) -> Step:
+    from .network_steps import FinishNetwork
+
+    return FinishNetwork(name)
 
 
 def _has_networks(engine: Engine) -> bool:
