@@ -14,10 +14,10 @@ import typing as t
 from ..errors import InvalidInput
 from ..linux.process_table import COLUMNS, Column, find_column, read_process
 
-FULL = ("user=UID", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
-_BSD_USER = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tt=TTY", "stat", "start", "bsdtime", "command")
-_BSD = ("pid", "tt=TTY", "stat", "bsdtime", "command")
-_SHORT = ("pid", "tty", "time", "comm=CMD")
+FULL = ("user=UID", "pid", "ppid", "c", "stime", "tname", "time", "cmd")
+_BSD_USER = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tname", "stat", "start", "bsdtime", "command")
+_BSD = ("pid", "tname", "stat", "bsdtime", "command")
+_SHORT = ("pid", "tname", "time", "comm=CMD")
 _HINT = "write names of columns (pid,user,args), or options of ps (-ef, aux, -o pid,args)"
 
 

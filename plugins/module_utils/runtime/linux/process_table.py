@@ -8,6 +8,7 @@ characters. Source: proc(5), ps(1) "Standard format specifiers", proc_pid_stat(5
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import typing as t
@@ -163,7 +164,14 @@ def _long_start(process: Process) -> str:
 
 
 def _began(process: Process) -> time.struct_time:
-    return time.localtime(time.time() - process.age)
+    return time.localtime(_boot_time() + process.number(22) // _TICKS)
+
+
+@functools.cache
+def _boot_time() -> int:
+    """Seconds since 1970. Source: proc_stat(5), `btime`."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("btime ")), 0)
 
 
 def _share(process: Process) -> float:
@@ -210,8 +218,8 @@ COLUMNS: dict[str, Column] = {
     "stime": Column("STIME", _start),
     "start": Column("START", _start),
     "lstart": Column("STARTED", _long_start),
-    "tty": Column("TTY", _terminal),
-    "tt": Column("TT", _terminal),
+    "tname": Column("TTY", _terminal),
+    "tty": Column("TT", _terminal),
     "s": Column("S", lambda process: process.fields[0]),
     "stat": Column("STAT", _long_state),
     "ni": Column("NI", lambda process: str(process.number(19))),
@@ -227,6 +235,6 @@ COLUMNS: dict[str, Column] = {
 _SPELLINGS = {
     "pgrp": "pgid", "sess": "sid", "session": "sid", "euser": "user", "uname": "user", "euid": "uid",
     "egroup": "group", "egid": "gid", "%cpu": "pcpu", "%mem": "pmem", "cputime": "time", "atime": "time",
-    "start_time": "stime", "bsdstart": "start", "tname": "tty", "state": "s", "nice": "ni", "vsize": "vsz",
+    "start_time": "stime", "bsdstart": "start", "tt": "tty", "state": "s", "nice": "ni", "vsize": "vsz",
     "rssize": "rss", "rsz": "rss", "thcount": "nlwp", "ucmd": "comm", "ucomm": "comm", "command": "args",
 }  # fmt: skip
