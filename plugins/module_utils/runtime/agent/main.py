@@ -18,7 +18,7 @@ import typing as t
 
 from ..engine import Engine, open_engine
 from ..errors import CoracleError
-from ..operations.install_agent import hold_own_version
+from ..operations.hold_version import hold_own_version
 from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
 
 USAGE = """\

@@ -109,7 +109,7 @@ def _understand(arguments: t.Sequence[str]) -> int:
 
 def _run(line: Line, word: Word, run: t.Callable[..., int], options: t.Any) -> int:
     from ..engine import open_engine
-    from ..operations.install_agent import hold_own_version
+    from ..operations.hold_version import hold_own_version
     from .context import Context, has_colour
 
     os.umask(0o077)

@@ -18,7 +18,6 @@ installation removes it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import sys
@@ -31,13 +30,13 @@ from ..linux.locks import lock
 from ..linux.trees import remove_tree
 from ..state.roots import check_roots
 from . import build_agent
+from .hold_version import ARCHIVE, is_held
 from .install_command import has_command, install_command
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
     from ..paths import Paths
 
-ARCHIVE = "coracle.pyz"
 _CURRENT, _KNOWN = "current", "known"
 _DIGITS = hashlib.sha256().digest_size * 2  # of a version
 
@@ -64,20 +63,6 @@ def install_agent(engine: Engine) -> None:
     check_roots(paths)
     with lock(paths, "agent"):
         _install(paths, version)
-
-
-def hold(archive: str) -> int:
-    """Keep this version while the descriptor is open: for whoever runs from it."""
-    fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(fd, fcntl.LOCK_SH)
-    return fd
-
-
-def hold_own_version() -> None:
-    """For whoever was started from an archive: what is imported later has to be there until we end."""
-    archive = os.path.join(os.path.dirname(sys.path[0]), ARCHIVE)
-    if os.path.isfile(archive):
-        hold(archive)
 
 
 def _is_complete(paths: Paths, version: str) -> bool:
@@ -176,23 +161,9 @@ def _replace_link(path: str, target: str) -> None:
 def _remove_unused(paths: Paths, kept: t.Container[str]) -> None:
     for version in os.listdir(paths.agent):
         unused = len(version) == _DIGITS and version not in kept
-        if unused and not _is_held(_archive_path(paths, version)):
+        if unused and not is_held(_archive_path(paths, version)):
             remove_tree(os.path.join(paths.agent, version))
     known = os.path.join(paths.agent, _KNOWN)
     for name in os.listdir(known):
         if not os.path.exists(os.path.join(known, name)):
             os.unlink(os.path.join(known, name))
-
-
-def _is_held(archive: str) -> bool:
-    try:
-        fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
