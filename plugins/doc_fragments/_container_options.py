@@ -412,14 +412,42 @@ options:
       - Annotations for the OCI runtime; C(run.oci.*) are orders to C(crun).
       - A change is written down while the container runs; the runtime hears of it with the next start.
     type: dict
+  cgroupns_mode:
+    description:
+      - V(private) shows the container its own control group as the root of all; V(host) shows the host's.
+      - The default is V(private) with control groups v2 and V(host) with v1, as in Docker.
+    type: str
+  ipc_mode:
+    description:
+      - Whose shared memory, semaphores and message queues the container has.
+      - V(private), the default, its own; V(shareable) its own, which others may join; C(container:NAME) those
+        of a container that is V(shareable) and runs; V(host) those of the host; V(none) no shared memory.
+      - Who joins another container needs a restart when that one has been started anew or replaced.
+    type: str
+  pid_mode:
+    description:
+      - Whose processes the container sees.
+      - V(private), the default, its own; V(host) all of the host; C(container:NAME) also those of a container
+        that runs. It ends with that one.
+    type: str
+  uts:
+    description:
+      - V(host) gives the container the host name of the host.
+    type: str
+  timezone:
+    description:
+      - The time zone that programs see, a name of the time zone database such as V(Europe/Berlin), or
+        V(local) for that of the host. C(/etc/localtime) of the container is that of the host's C(tzdata).
+      - The default is what the image has, usually UTC.
+    type: str
   network_mode:
     description:
       - V(bridge), also written V(default), is the default network V(coracle), a bridge that is made when the
         first container needs it. The name of another network is that network.
       - V(host) shares the network of the host. V(none) gives the container only a loopback interface.
       - C(container:NAME) shares the network of another container, which has to run, with its addresses, its
-        C(/etc/hosts) and its C(/etc/resolv.conf). When that one is started anew or replaced, this one has to
-        be restarted to share the new network.
+        C(/etc/hosts) and its C(/etc/resolv.conf). When that one was started anew or replaced, the next task
+        for this one with O(state=started) restarts it, so that it shares the new network.
       - C(ns:/PATH) is a network namespace that something else has made, such as V(ns:/run/netns/blue).
       - The default is the first of O(networks), else V(bridge).
       - From one network to another a running container moves without a restart. From and to the other modes

@@ -95,6 +95,10 @@ class Paths(t.NamedTuple):
     def container_run(self, container_id: str) -> str:
         return os.path.join(self.run_root, "containers", container_id)
 
+    def shared_memory(self, container_id: str) -> str:
+        """`/dev/shm` of a container that lets others join it."""
+        return os.path.join(self.run_root, "shm", container_id)
+
     @property
     def cgroup_parent(self) -> str:
         """Cgroup below which conmons and containers of this engine live, without a leading slash."""

@@ -78,6 +78,12 @@ class ContainerConfig:
     umask: int | None = None
     annotations: dict[str, str] | None = None
 
+    cgroupns_mode: str | None = None
+    ipc_mode: str | None = None
+    pid_mode: str | None = None
+    uts: str | None = None
+    timezone: str | None = None
+
     network_mode: str | None = None
     networks: list[dict[str, t.Any]] | None = None
     """`[{"name", "ipv4_address", "aliases", …}]` of network_values.py in the order given."""

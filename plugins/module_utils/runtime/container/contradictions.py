@@ -19,7 +19,27 @@ def check_config(config: ContainerConfig) -> None:
     _check_restart(config)
     _check_targets(config)
     _check_strings(config)
+    _check_sharing(config)
     check_network(config)
+
+
+def _check_sharing(config: ContainerConfig) -> None:
+    """What a container says about a namespace that is not its own, others would hear."""
+    for name in ("hostname", "domainname"):
+        if config.uts == HOST and getattr(config, name):
+            raise InvalidInput(f"{name} would be the host's: uts is host", "leave out one of them")
+    shared = config.ipc_mode == HOST or (config.ipc_mode or "").startswith(JOINED)
+    if shared and config.shm_size:
+        raise InvalidInput(
+            f"shm_size is of a shared memory that is not the container's: ipc_mode is {config.ipc_mode}",
+            "set it where the memory belongs",
+        )
+    for name in config.sysctls or ():
+        if shared and not name.startswith("net."):
+            raise InvalidInput(
+                f"sysctls: {name} would change what is not the container's: ipc_mode is {config.ipc_mode}",
+                "set it where that belongs",
+            )
 
 
 def _check_strings(config: ContainerConfig) -> None:

@@ -9,15 +9,15 @@ Fields that an option replaces are not looked at.
 
 from __future__ import annotations
 
-import os
 import posixpath
 import typing as t
 
 from ..errors import IntegrityError, InvalidInput
 from ..oci.image_config import ImageConfig
-from .attachments import HOST, Item, attachments_of
+from .attachments import Item, attachments_of
 from .config import ContainerConfig
 from .mount_values import is_too_long
+from .sharing import host_name
 from .storage import VolumeMount, effective_volumes, tmpfs_of
 from .values import has_control_characters, parse_signal, parse_user, signal_number
 
@@ -70,7 +70,7 @@ def effective(
     """
     declared = [_image_volume(path) for path in image.volumes]
     mode, networks = attachments_of(config)
-    hostname = config.hostname or (os.uname().nodename if mode == HOST else container_id[:12])
+    hostname = host_name(config, container_id)
     return Effective(
         arguments=_arguments(config, image),
         environment=_environment(config, image, hostname),

@@ -19,6 +19,7 @@ from .config import ContainerConfig
 from .devices import container_devices
 from .effective import Effective
 from .host_facts import HostFacts
+from .isolation_values import PRIVATE
 from .spec_mounts import build_mounts, root_propagation
 from .spec_process import build_process
 from .spec_resources import build_resources
@@ -39,6 +40,7 @@ def build_spec(
     network_namespace: str = "",
     tmpfs_modes: t.Mapping[str, int] | None = None,
     places: t.Mapping[str, str] | None = None,
+    joined: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
     """The document for crun or runc. Pure but for a look at the devices, the init and the profile that were
     asked for.
@@ -46,15 +48,16 @@ def build_spec(
     `network_namespace` is the path of one that is set up already; without it the runtime makes an empty
     one, unless the container shares the host's. `tmpfs_modes` are the modes of the directories that a
     tmpfs covers (`mount_places.directory_modes`): `/run` stays 0755 and `/tmp` 1777, as with Docker. `places`
-    are paths on the host by target, for what has to be looked for (operations/attach_volumes.py).
+    are paths on the host by target, for what has to be looked for (operations/attach_volumes.py). `joined`
+    are paths of namespaces of other containers by kind (operations/join_namespaces.py).
     """
     devices = container_devices(config)
-    own_network = effective.network_mode != HOST
+    networks = {} if not network_namespace else {"network": network_namespace}
     linux = {
         "cgroupsPath": f"/{paths.cgroup_parent}/{container_id}",
         "devices": [device.node() for device in devices],
         "resources": build_resources(config, devices, host),
-        "namespaces": _namespaces(own_network, network_namespace, host),
+        "namespaces": _namespaces(config, effective, {**networks, **(joined or {})}, host),
         "rootfsPropagation": root_propagation(effective),
         "sysctl": _sysctls(config, effective),
         "seccomp": container_filter(config, host),
@@ -62,7 +65,7 @@ def build_spec(
     }
     return {
         "ociVersion": "1.0.2",
-        "hostname": effective.hostname,
+        **({} if config.uts == HOST else {"hostname": effective.hostname}),
         "root": {
             "path": os.path.join(paths.container(container_id), "rootfs"),
             "readonly": bool(config.read_only),
@@ -82,10 +85,20 @@ def _sysctls(config: ContainerConfig, effective: Effective) -> dict[str, str]:
     return {**defaults, **domain, **(config.sysctls or {})}
 
 
-def _namespaces(own_network: bool, network_path: str, host: HostFacts) -> list[dict[str, str]]:
-    """A cgroup namespace on v2 only: on v1 Docker and Podman share the host's too, and programs count on
-    it.
+def _namespaces(
+    config: ContainerConfig, effective: Effective, paths: t.Mapping[str, str], host: HostFacts
+) -> list[dict[str, str]]:
+    """Those with a path are there already. A cgroup namespace by default on v2 only: on v1 Docker and Podman
+    share the host's too, and programs count on it.
     """
-    kinds = ["pid", "ipc", "uts", "mount", *(["cgroup"] if host.cgroup_mode == "v2" else [])]
-    network = {"type": "network", **({"path": network_path} if network_path else {})}
-    return [{"type": kind} for kind in kinds] + ([network] if own_network else [])
+    default = PRIVATE if host.cgroup_mode == "v2" else HOST
+    own = {
+        "pid": config.pid_mode != HOST,
+        "ipc": config.ipc_mode != HOST,
+        "uts": config.uts != HOST,
+        "mount": True,
+        "cgroup": (config.cgroupns_mode or default) == PRIVATE,
+        "network": effective.network_mode != HOST,
+    }
+    kinds = [kind for kind, is_own in own.items() if is_own]
+    return [{"type": kind, **({"path": paths[kind]} if kind in paths else {})} for kind in kinds]

@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..errors import IntegrityError, InvalidInput
+from ..errors import IntegrityError, InvalidInput, NotFound
 from ..paths import Paths
+from .attachments import HOST, NONE
 from .config import ContainerConfig
 from .effective import Effective
 from .host_facts import HostFacts, find_init_program
@@ -28,6 +29,9 @@ _TMPFS_MODE = 0o1777  # where the image has no directory
 GENERATED_FILES = {"/etc/hostname": "hostname", "/etc/hosts": "hosts", "/etc/resolv.conf": "resolv.conf"}
 """Files of the container's directory, by where they are seen inside."""
 
+_SHM = "/dev/shm"
+_LOCAL_TIME = "/etc/localtime"
+_ZONES = "/usr/share/zoneinfo"
 _TERMINALS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
 _TMPFS_DEFAULTS = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
 _FLAGS = {"ro": os.ST_RDONLY, "noexec": os.ST_NOEXEC, "nosuid": os.ST_NOSUID, "nodev": os.ST_NODEV}
@@ -55,7 +59,9 @@ def build_mounts(
     volume or an image, or a generated file of another container, is to be found.
 
     Raises InvalidInput for a target that nobody may mount on, IntegrityError where the image names it."""
-    mounts = _default_mounts(config)
+    mounts = _default_mounts(config, places)
+    if config.timezone:
+        mounts[_LOCAL_TIME] = _bind(_LOCAL_TIME, _zone_file(config.timezone), ["rprivate", "ro"])
     for target, name in GENERATED_FILES.items():
         source = places.get(target) or os.path.join(paths.container(container_id), name)
         mounts[target] = _bind(target, source, ["rprivate", "nosuid", "nodev", "noexec"])
@@ -82,15 +88,33 @@ def root_propagation(effective: Effective) -> str:
     return "rslave" if asked.intersection(("slave", "rslave")) else "rprivate"
 
 
-def _default_mounts(config: ContainerConfig) -> dict[str, dict[str, t.Any]]:
-    protection = [] if config.privileged else ["ro"]
+def _zone_file(zone: str) -> str:
+    path = os.path.realpath(_LOCAL_TIME if zone == "local" else os.path.join(_ZONES, zone))
+    if not os.path.isfile(path):
+        raise NotFound(f"timezone: this host knows no zone {zone}", "install tzdata, or correct the name")
+    return path
+
+
+def _ipc_mounts(config: ContainerConfig, places: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """Shared memory and message queues: the container's own, those of the host, or of another container."""
     shm_size = config.shm_size or DEFAULT_SHM_SIZE
+    switches = ["nosuid", "noexec", "nodev"]
+    queues = _mount("/dev/mqueue", "mqueue", "mqueue", switches)  # those of the namespace, whose ever that is
+    if config.ipc_mode == NONE:
+        return [queues]
+    place = _SHM if config.ipc_mode == HOST else places.get(_SHM)
+    if place:
+        return [queues, _bind(_SHM, place, ["rprivate", *switches])]
+    return [queues, _mount(_SHM, "tmpfs", "shm", [*switches, "mode=1777", f"size={shm_size}"])]
+
+
+def _default_mounts(config: ContainerConfig, places: t.Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
+    protection = [] if config.privileged else ["ro"]
     default = [
         _mount("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"]),
         _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/pts", "devpts", "devpts", _TERMINALS),
-        _mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
-        _mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", f"size={shm_size}"]),
+        *_ipc_mounts(config, places),
         _mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", *protection]),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime", *protection]),
     ]

@@ -100,6 +100,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     from ..container.mount_places import make_bind_sources
     from .attach_network import attach_network
     from .attach_volumes import attach_volumes
+    from .join_namespaces import join_namespaces
     from .mounted_root import mount_container
     from .write_host_files import write_host_files
 
@@ -109,12 +110,14 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     root = mount_container(engine, record)
     make_bind_sources(whole.volumes)
     places = attach_volumes(engine, record, whole.volumes, root)
+    joined, shared_memory = join_namespaces(engine, record)
+    places.update(shared_memory)
     if joined_container(whole.network_mode):
         whole, shared = _joined(engine, record, whole)
         places.update(shared)
     else:
         write_host_files(engine, record)
-    spec = _spec(engine, record, whole, root, places, namespace)
+    spec = _spec(engine, record, whole, root, places, namespace, joined)
     path = os.path.join(directory, "config.json")
     write_plain(path, json.dumps(spec).encode(), 0o600)
     os.symlink(path, os.path.join(run_directory, "config.json"))
@@ -142,6 +145,7 @@ def _spec(
     root: str,
     places: dict[str, str],
     namespace: str,
+    joined: dict[str, str],
 ) -> dict[str, t.Any]:
     """Looks into the root file system by a descriptor only: its names and links are the image's."""
     from ..container.host_facts import read_host_facts
@@ -184,4 +188,5 @@ def _spec(
         namespace,
         tmpfs_modes=modes,
         places=places,
+        joined=joined,
     )

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import joined_container, network_mode
 from ..container.records import ContainerRecord, is_hidden, list_containers
+from ..container.sharing import joined_containers
 from ..container.status import observe
 from ..errors import Conflict, TimedOut, doing
 from ..linux.locks import lock
@@ -63,8 +63,8 @@ def why_needed(engine: Engine, record: ContainerRecord, others: t.Iterable[Conta
     for other in others:
         if other.state.replaces is not None and other.state.replaces.container_id == record.id:
             return "it is being replaced"
-        if other.id != record.id and joined_container(network_mode(other.config)) == record.name:
-            return f"container {other.name} shares its network"
+        if other.id != record.id and record.name in joined_containers(other.config).values():
+            return f"container {other.name} shares its network, processes or memory"
     return ""
 
 

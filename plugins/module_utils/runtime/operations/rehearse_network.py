@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import DEFAULT_NETWORK, attachments_of, has_interfaces, joined_container
+from ..container.attachments import DEFAULT_NETWORK, attachments_of, has_interfaces
 from ..container.records import find_container, find_container_in
+from ..container.sharing import joined_containers
 from ..errors import Conflict, InvalidInput, NotFound
 from ..network.records import find_network
 from .create_network import add_network, look_at_host
@@ -29,9 +30,9 @@ def rehearse_network(engine: Engine, wanted: ContainerRecord, old: ContainerReco
     in place; with another `old` it is going to replace that one.
     """
     mode, networks = attachments_of(wanted.config)
-    joined = joined_container(mode)
-    if joined and find_container(engine.records, joined) is None:
-        return f"there is no container {joined}, whose network it shares"
+    for option, name in joined_containers(wanted.config).items():
+        if find_container(engine.records, name) is None:
+            return f"{option}: there is no container {name}"
     if not has_interfaces(mode):
         return ""
     with engine.records.rehearsal() as transaction:

@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Boot and shutdown: start again what shall run, in the order of creation; stop everything in the reverse
-order.
+"""Boot and shutdown: start again what shall run, in the order of creation, but for those that share something
+with another container, which come after it; stop everything in the reverse order of creation.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import contextlib
 import os
 import typing as t
 
-from ..container.attachments import joined_container, network_mode
 from ..container.records import REMOVING, ContainerRecord, list_containers
 from ..container.restart_policy import starts_at_boot
+from ..container.sharing import in_order_of_start
 from ..errors import CleanupFailed, collecting
 from .handle_exit import shutdown_mark
 from .install_boot_unit import forget_restored, is_restored, mark_restored
@@ -41,7 +41,7 @@ def restore_containers(engine: Engine) -> list[str]:
     with collecting(errors):
         repair_replacements(engine)
     up = []
-    for record in sorted(list_containers(engine.database, hidden=True, damaged=errors), key=_joins_another):
+    for record in in_order_of_start(list_containers(engine.database, hidden=True, damaged=errors)):
         with collecting(errors):
             if _restore(engine, record):
                 up.append(record.name)
@@ -49,11 +49,6 @@ def restore_containers(engine: Engine) -> list[str]:
     if errors:
         raise CleanupFailed("restore containers", errors)
     return up
-
-
-def _joins_another(record: ContainerRecord) -> bool:
-    """Those that share the network of another container come after it, whenever they were created."""
-    return bool(joined_container(network_mode(record.config)))
 
 
 def _restore(engine: Engine, record: ContainerRecord) -> bool:

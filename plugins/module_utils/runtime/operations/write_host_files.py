@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import typing as t
 
 from ..container.attachments import HOST, NONE, has_interfaces, joined_container, network_mode
@@ -19,6 +18,7 @@ from ..container.host_files import (
 )
 from ..container.host_files import write_host_files as write_files
 from ..container.records import ContainerRecord, hidden_for, is_hidden
+from ..container.sharing import host_name
 from ..linux.locks import lock
 from ..network.model import BRIDGE, Endpoint, Network
 from ..network.name_server import can_serve
@@ -71,7 +71,7 @@ def host_files_of(
     mode = network_mode(config)
     places = sorted(places, key=lambda place: -place[0].priority)
     return HostFiles(
-        hostname=config.hostname or (os.uname().nodename if mode == HOST else record.id[:12]),
+        hostname=host_name(config, record.id),
         resolver=_resolver(record, places, served, host),
         domainname=config.domainname or "",
         name=hidden_for(record.name) if is_hidden(record.name) else record.name,

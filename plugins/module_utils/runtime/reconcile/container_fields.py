@@ -98,6 +98,11 @@ FIELDS = (
     Field("device_cgroup_rules", "device.parse_device_rules", LIST, default=[]),
     Field("umask", "parse_umask", OCTAL, default=0o022),
     Field("annotations", "environment.parse_labels", MAP, default={}, change=LIVE),
+    Field("cgroupns_mode", "isolation.parse_cgroupns_mode"),
+    Field("ipc_mode", "isolation.parse_ipc_mode"),
+    Field("pid_mode", "isolation.parse_pid_mode"),
+    Field("uts", "isolation.parse_uts"),
+    Field("timezone", "isolation.parse_timezone"),
     Field("network_mode", "network.parse_network_mode", default=DEFAULT_NETWORK_MODE),
     Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
     Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
@@ -215,6 +220,8 @@ def _parser(name: str) -> Parser:
     module: t.Any
     if family == "mount":
         from ..container import mount_values as module
+    elif family == "isolation":
+        from ..container import isolation_values as module
     elif family == "device":
         from ..container import device_values as module
     elif family == "environment":

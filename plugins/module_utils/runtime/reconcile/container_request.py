@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import joined_container
 from ..container.config import ContainerConfig
+from ..container.sharing import joined_containers
 from ..errors import InvalidInput
 
 
@@ -69,5 +69,6 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
 def check_sources(asked: ContainerConfig, request: Request) -> None:
     if request.name in [source["container"] for source in asked.volumes_from or ()]:
         raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
-    if request.name == joined_container(asked.network_mode or ""):
-        raise InvalidInput(f"container {request.name}: network_mode names the container itself")
+    for option, name in joined_containers(asked).items():
+        if request.name == name:
+            raise InvalidInput(f"container {request.name}: {option} names the container itself")

@@ -115,6 +115,11 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "device_cgroup_rules": (["c 189:* rmw", "a *:* r"], [" c  189:*  rwm", "a *:* r"], ["c 189:1 rwm"]),
     "umask": ("0027", 0o27, "077"),
     "annotations": ({"a": 1}, {"a": "1"}, {"a": "2"}),
+    "cgroupns_mode": ("private", "private", "host"),
+    "ipc_mode": ("container:db", "container:db", "shareable"),
+    "pid_mode": ("host", "host", "container:db"),
+    "uts": ("host", "host", ""),
+    "timezone": ("Europe/Berlin", "Europe/Berlin", "local"),
     "network_mode": ("host", "host", "container:web"),
     "networks": (
         [{"name": "web", "aliases": ["b", "A"], "ipv4_address": "192.0.2.5"}, {"name": "db"}],
