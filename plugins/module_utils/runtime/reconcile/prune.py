@@ -17,6 +17,7 @@ alone, and so is what `keep` and `keep_last` name.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..container.attachments import joined_container, network_mode
@@ -95,7 +96,9 @@ class PlannedPrune(t.NamedTuple):
         for step in self.steps:
             with collecting(errors):
                 try:
-                    done.append((step, step.give_back(engine)))
+                    freed = step.give_back(engine)
+                    if freed or step.removes:
+                        done.append((dataclasses.replace(step, bytes=freed), freed))
                 except Conflict as error:
                     warnings.append(f"{error}: it stays")
                 except NotFound:
@@ -180,7 +183,7 @@ class _Sketch:
             sizes = [tree_size(self._volume_directory(name)) for name in volumes]
             status = observe(self.engine, record).status
             freed = container_bytes(self.engine, record.id) + sum(sizes)
-            self.steps.append(PruneContainer(record, status, freed))
+            self.steps.append(PruneContainer(freed, record, status))
 
     def _container_may_go(self, record: ContainerRecord, filters: Filters) -> bool:
         own = record.config.labels or {}
@@ -209,7 +212,7 @@ class _Sketch:
                 continue
             freed = measure_logs(self.engine, record, everything=everything, until=filters.until)
             if freed:
-                self.steps.append(PruneLogs(record, everything, filters.until, freed))
+                self.steps.append(PruneLogs(freed, record, everything, filters.until))
 
     # Networks and volumes
 
@@ -222,7 +225,7 @@ class _Sketch:
                 and self._may_go([network.name], filters, network.labels, network.created)
                 and self._is_unused(users)
             ):
-                self.steps.append(PruneNetwork(network.name))
+                self.steps.append(PruneNetwork(0, network.name))
 
     def _volumes(self, filters: Filters) -> None:
         for volume in list_volumes(self.rows):
@@ -233,7 +236,8 @@ class _Sketch:
                 and self._may_go([volume.name], filters, volume.labels, volume.created)
                 and self._is_unused(user_ids(self.rows, volume.name))
             ):
-                self.steps.append(PruneVolume(volume.name, tree_size(self._volume_directory(volume.name))))
+                size = tree_size(self._volume_directory(volume.name))
+                self.steps.append(PruneVolume(size, volume.name))
 
     def _volume_directory(self, name: str) -> str:
         return f"{self.engine.paths.volumes}/{name}"
@@ -253,9 +257,9 @@ class _Sketch:
                 and self._is_unused(users_of(self.rows, record.id))
             ):
                 going.append(record.id)
-                self.steps.append(PruneImage(record, tuple(name.name for name in names)))
+                self.steps.append(PruneImage(0, record, tuple(name.name for name in names)))
         freed = measure_garbage(self.engine, going)
-        if going or freed:
+        if freed:
             self.steps.append(CollectGarbage(freed))
 
     def _newest(self, images: t.Sequence[tuple[ImageRecord, list[ImageName]]]) -> set[str]:

@@ -25,11 +25,16 @@ BUILD_CACHE, LOGS = "builder_cache", "logs"
 KINDS = (CONTAINERS, IMAGES, NETWORKS, VOLUMES, BUILD_CACHE, LOGS)
 
 
+@dataclasses.dataclass(frozen=True)
 class PruneStep(Step):
-    """`bytes`: what it is going to give back. `entries`: what it adds to the list of its kind in a result."""
+    """`bytes`: what it is going to give back. `entries`: what it adds to the list of its kind in a result.
+    `removes`: it has done something even if it has given back nothing.
+    """
+
+    bytes: int
 
     kind: t.ClassVar[str]
-    bytes: int
+    removes: t.ClassVar[bool] = True
 
     @property
     def entries(self) -> list[t.Any]:
@@ -56,7 +61,6 @@ class PruneStep(Step):
 class PruneContainer(PruneStep):
     record: ContainerRecord
     status: str
-    bytes: int
 
     kind: t.ClassVar[str] = CONTAINERS
 
@@ -83,9 +87,9 @@ class PruneLogs(PruneStep):
     record: ContainerRecord
     everything: bool
     until: str
-    bytes: int
 
     kind: t.ClassVar[str] = LOGS
+    removes: t.ClassVar[bool] = False
 
     @property
     def entries(self) -> list[str]:
@@ -111,7 +115,6 @@ class PruneLogs(PruneStep):
 @dataclasses.dataclass(frozen=True)
 class PruneNetwork(PruneStep):
     name: str
-    bytes: int = 0
 
     kind: t.ClassVar[str] = NETWORKS
 
@@ -140,7 +143,6 @@ class PruneNetwork(PruneStep):
 @dataclasses.dataclass(frozen=True)
 class PruneVolume(PruneStep):
     name: str
-    bytes: int
 
     kind: t.ClassVar[str] = VOLUMES
 
@@ -168,7 +170,6 @@ class PruneImage(PruneStep):
 
     record: ImageRecord
     names: tuple[str, ...]
-    bytes: int = 0
 
     kind: t.ClassVar[str] = IMAGES
 
@@ -204,9 +205,8 @@ class PruneImage(PruneStep):
 class CollectGarbage(PruneStep):
     """After the images: their layers and blobs, as far as nobody else has them, and interrupted downloads."""
 
-    bytes: int
-
     kind: t.ClassVar[str] = IMAGES
+    removes: t.ClassVar[bool] = False
 
     @property
     def entries(self) -> list[t.Any]:
