@@ -7,7 +7,7 @@ ended.
                                          conmon.pid pid attach ctl winsz oci-log exit/
                                          removed by the exit command, so nothing is left at the end
 
-Somebody who attaches is there before the program begins:
+We are there before the program begins:
 
     we                      conmon
     start pipe: a byte   →  is a process of its own, has bound `attach`
@@ -49,7 +49,6 @@ class Plan(t.NamedTuple):
     directory: str
     cgroup: str
     tty: bool
-    oom_score_adj: int = 0
 
 
 class Session:
@@ -81,23 +80,24 @@ class Session:
         self.close()
 
 
-def launch_session(plan: Plan, connect: t.Callable[[], None] | None = None) -> Session:
-    """Start the program. `connect` is called before it begins, when `attach` is there; without it nobody
-    attaches.
+def launch_session(plan: Plan) -> tuple[Session, AttachSocket]:
+    """Start the program. The socket is there from its first byte; closed, it leaves the program alone.
 
     Raises RuntimeFailure with the runtime's words; then nothing has begun.
     """
     start_reading, start_writing = os.pipe()
     sync_reading, sync_writing = os.pipe()
     attach_reading, attach_writing = os.pipe()
-    theirs = {"_OCI_STARTPIPE": start_reading, "_OCI_SYNCPIPE": sync_writing}
-    if connect is not None:
-        theirs["_OCI_ATTACHPIPE"] = attach_writing
-    open_ends = [start_reading, sync_writing, attach_writing]
-    process = None
+    theirs = {
+        "_OCI_STARTPIPE": start_reading,
+        "_OCI_SYNCPIPE": sync_writing,
+        "_OCI_ATTACHPIPE": attach_writing,
+    }
+    open_ends = [*theirs.values()]
+    process = socket = None
     try:
         environment = {**MINIMAL_ENVIRONMENT, **{name: str(fd) for name, fd in theirs.items()}}
-        argv = arguments(plan, attached=connect is not None)
+        argv = arguments(plan)
         process = spawn(argv, env=environment, pass_fds=[*theirs.values()], cwd=plan.directory)
         while open_ends:
             os.close(open_ends.pop())
@@ -105,36 +105,24 @@ def launch_session(plan: Plan, connect: t.Callable[[], None] | None = None) -> S
             pass
         os.write(start_writing, b"1")
         process.wait(timeout=RUNTIME_TIMEOUT)
-        if connect is not None:
-            _check(plan, read_line(attach_reading, RUNTIME_TIMEOUT))
-            connect()
-            os.write(start_writing, b"2")
+        _check(plan, read_line(attach_reading, RUNTIME_TIMEOUT))
+        socket = AttachSocket(plan.directory)
+        os.write(start_writing, b"2")
         first, _line_feed, more = read_line(sync_reading, RUNTIME_TIMEOUT).partition(b"\n")
         _check(plan, first)
-        _adjust_oom_score(plan)
     except BaseException:
+        if socket is not None:
+            socket.close()
         _end(plan, process)
         os.close(sync_reading)
         raise
     finally:
         for fd in (start_writing, attach_reading, *open_ends):
             os.close(fd)
-    return Session(conmon_of(plan.directory), sync_reading, more)
+    return Session(conmon_of(plan.directory), sync_reading, more), socket
 
 
-def launch_attached(plan: Plan) -> tuple[Session, AttachSocket]:
-    """The same for somebody who sees and types from the first byte."""
-    sockets: list[AttachSocket] = []
-    try:
-        session = launch_session(plan, lambda: sockets.append(AttachSocket(plan.directory)))
-    except BaseException:
-        for socket in sockets:
-            socket.close()
-        raise
-    return session, sockets[0]
-
-
-def arguments(plan: Plan, *, attached: bool) -> list[str]:
+def arguments(plan: Plan) -> list[str]:
     directory = plan.directory
     exit_command = [find_program("rm"), "-rf", "--", directory]
     pairs = [
@@ -153,9 +141,8 @@ def arguments(plan: Plan, *, attached: bool) -> list[str]:
         ("--runtime-arg", "--log-format=json"),
         ("--runtime-arg", f"--log={os.path.join(directory, 'oci-log')}"),
     ]
-    flags = ["--api-version", "--exec", "--full-attach", "--log-level=error"]
+    flags = ["--api-version", "--exec", "--exec-attach", "--full-attach", "--log-level=error"]
     flags += ["--terminal"] if plan.tty else []
-    flags += ["--exec-attach"] if attached else []
     return [plan.program, *flags, *(word for pair in pairs for word in pair)]
 
 
@@ -163,18 +150,6 @@ def _check(plan: Plan, line: bytes) -> None:
     number = _number(line)
     if number is None or number < 0:
         raise RuntimeFailure(_log_text(plan) or _message(line) or "conmon ended without a word")
-
-
-def _adjust_oom_score(plan: Plan) -> None:
-    """conmon gives every program that it starts 0, and runtimes do not change it."""
-    program = program_in(plan.directory)
-    if program is None or not plan.oom_score_adj:
-        return
-    try:
-        with open(f"/proc/{program.pid}/oom_score_adj", "w", encoding="ascii") as file:
-            file.write(str(plan.oom_score_adj))
-    except (FileNotFoundError, ProcessLookupError):
-        pass  # it has ended already
 
 
 def _number(line: bytes) -> int | None:

@@ -15,7 +15,7 @@ import subprocess
 import typing as t
 
 from ..container.attached import Manner, SocketRemote, check_terminal, converse, show_size
-from ..container.conmon_exec import launch_attached, program_in
+from ..container.conmon_exec import launch_session, program_in
 from ..container.detach_keys import DEFAULT_DETACH_KEYS, parse_detach_keys
 from ..errors import doing
 from ..linux import cgroups, relay, syscalls
@@ -76,7 +76,7 @@ def _in_terminal(engine: Engine, name: str, request: ExecRequest, manner: Manner
         prepared_session(engine, running, request, size) as plan,
         failures_named(request),
     ):
-        session, socket = launch_attached(plan)
+        session, socket = launch_session(plan)
     program = program_in(plan.directory)
     outcome = None
     with session, socket:

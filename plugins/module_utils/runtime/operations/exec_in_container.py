@@ -144,7 +144,9 @@ def exec_detached(engine: Engine, name: str, request: ExecRequest) -> str:
         prepared_session(engine, running, request) as plan,
         failures_named(request),
     ):
-        launch_session(plan).close()
+        session, socket = launch_session(plan)
+        session.close()
+        socket.close()
         return plan.session_id
 
 
@@ -174,7 +176,8 @@ def prepared_session(
         try:
             process = _write_process(engine, running, request, directory, size)
             os.mkdir(os.path.join(directory, "exit"), 0o700)
-            yield plan._replace(oom_score_adj=process.get("oomScoreAdj", 0))
+            yield plan
+            _adjust_oom_score(engine, plan, process.get("oomScoreAdj", 0))
         except BaseException:
             remove_tree(directory)
             raise
@@ -282,12 +285,31 @@ def kill_session(cgroup: str, program: int | None) -> None:
     session = _session_of(program) if program in cgroups.processes(cgroup) else 0
     deadline = time.monotonic() + _KILL_TIMEOUT
     while session and time.monotonic() < deadline:
-        living = [process for process in map(identity, cgroups.processes(cgroup)) if process]
-        members = [process for process in living if _session_of(process.pid) == session]
+        members = _members(cgroup, session)
         if not members:
             return
         for process in members:
             signal_process(process, signal.SIGKILL)
+
+
+def _adjust_oom_score(engine: Engine, plan: Plan, value: int) -> None:
+    """conmon gives every program 0, and runtimes leave it at that."""
+    from ..container.conmon_exec import program_in
+
+    program = program_in(plan.directory) if value else None
+    if program is None:
+        return
+    for process in _members(cgroup_of(engine.paths, plan.container_id), _session_of(program.pid)):
+        try:
+            with open(f"/proc/{process.pid}/oom_score_adj", "w", encoding="ascii") as file:
+                file.write(str(value))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+
+
+def _members(cgroup: str, session: int) -> list[ProcessIdentity]:
+    living = [process for process in map(identity, cgroups.processes(cgroup)) if process]
+    return [process for process in living if session and _session_of(process.pid) == session]
 
 
 def _session_of(pid: int | None) -> int:

@@ -8,7 +8,7 @@ import select
 import time
 import typing as t
 
-from ..container.conmon_exec import launch_attached, program_in
+from ..container.conmon_exec import launch_session, program_in
 from ..container.status import cgroup_of
 from ..errors import doing
 from ..linux.processes import wait_until_gone
@@ -36,7 +36,7 @@ def exec_in_terminal(
     group = cgroup_of(engine.paths, running.record.id)
     with doing(f"exec in container {running.record.name}"):
         with prepared_session(engine, running, request) as plan, failures_named(request):
-            session, socket = launch_attached(plan)
+            session, socket = launch_session(plan)
         with session, socket:
             talk = _Talk(socket, input, max_output)
             try:
