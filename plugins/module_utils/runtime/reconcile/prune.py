@@ -3,7 +3,7 @@
 """What nobody needs, and the steps that remove it. Planning looks only, so check mode tells what would go and
 how many bytes that gives back.
 
-    containers    that do not run, are not being replaced, and whose network no other one shares
+    containers    that do not run, are not being replaced, and of whom no other one shares anything
     networks      that no container is on, but never the default network
     volumes       anonymous ones that no container uses; `all`: those with a name, too
     images        without a name that no container uses; `dangling: false`: those with a name, too; then
@@ -20,8 +20,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..container.attachments import joined_container, network_mode
 from ..container.records import ContainerRecord, list_containers
+from ..container.sharing import in_order_of_start
 from ..container.status import observe
 from ..content.images import ImageName, ImageRecord, list_images, names_of, users_of
 from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
@@ -178,7 +178,7 @@ class _Sketch:
                 break
             going = free
         self.gone = {record.id for record in going}
-        for record in sorted(going, key=_carries_itself):
+        for record in reversed(in_order_of_start(going[::-1])):
             volumes = self._volumes_lost_with(record)
             sizes = [tree_size(self._volume_directory(name)) for name in volumes]
             status = observe(self.engine, record).status
@@ -271,11 +271,6 @@ class _Sketch:
                 if len(newest) < self.request.keep_last:
                     newest.add(record.id)
         return set().union(*kept.values())
-
-
-def _carries_itself(record: ContainerRecord) -> bool:
-    """Containers that share the network of another one go before it."""
-    return not joined_container(network_mode(record.config))
 
 
 def _called(names: t.Iterable[ImageName]) -> list[str]:
