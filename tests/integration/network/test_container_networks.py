@@ -70,6 +70,7 @@ from ansible_collections.coracle.engine.tests.integration.container.harbour impo
     Harbour,
     wait_until,
 )
+from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
 from ansible_collections.coracle.engine.tests.integration.network.lan import ADDRESSES, Lan
 
 pytestmark = pytest.mark.usefixtures("host")
@@ -274,6 +275,30 @@ def test_after_a_reboot_everything_has_its_place_again(harbour: Harbour, lan: La
     answers(lan, "neighbour", ADDRESSES["host"], 8080)
     shop, helper = (os.stat(f"/proc/{harbour.status(name).pid}/ns/net").st_ino for name in ("shop", "helper"))
     assert shop == helper
+
+
+def test_who_shares_a_network_follows(target: Target, lan: Lan) -> None:
+    """The container that has the network is replaced, then only restarted; who shares it comes after it with
+    its own, unchanged task, in one play.
+    """
+    shop = {"name": "shop", "image": target.image, "command": WAIT, "stop_timeout": 0}
+    shop["published_ports"] = ["8080:80"]
+    helper = target.container(
+        name="helper", image=target.image, command=SERVE, network_mode="container:shop", stop_timeout=0
+    )
+    target.run(target.container(**shop), helper)
+    answers(lan, "neighbour", ADDRESSES["host"], 8080)
+    new = {**shop, "hostname": "other"}
+    replaced, followed, again = target.run(target.container(**new), helper, helper)
+    reason = "restart container helper: network_mode: container shop has another network now"
+    assert replaced["changed"]
+    assert (followed["actions"], again["changed"]) == ([reason], False)
+    answers(lan, "neighbour", ADDRESSES["host"], 8080)
+    _restarted, foreseen, followed = target.run(
+        target.container(**new, restart=True), {**helper, "check_mode": True}, helper
+    )
+    assert foreseen["actions"] == followed["actions"] == [reason]
+    answers(lan, "neighbour", ADDRESSES["host"], 8080)
 
 
 def reboot(harbour: Harbour, lan: Lan) -> None:

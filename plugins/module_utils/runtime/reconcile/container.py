@@ -299,8 +299,17 @@ class _Sketch:
             self._stop(found)
         elif self.request.state == "started" and not found.running:
             self._start(found)
-        elif self.request.restart and not self.replaced:
-            self._restart(found)
+        elif not self.replaced:
+            self._begin_anew(found)
+
+    def _begin_anew(self, found: Outlook) -> None:
+        """Because the task says so, or the container whose network it shares has another one now."""
+        if self.request.restart:
+            self._restart(found, "restart is true")
+        elif self.request.state == "started":
+            alone = self.sight.left_alone_by(found.record)
+            if alone:
+                self._restart(found, f"network_mode: container {alone} has another network now")
 
     def pause_or_resume(self) -> None:
         found, paused = self.now, self.request.paused
@@ -406,11 +415,11 @@ class _Sketch:
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
         self._add(step, Outlook(_finished(found.record), Status("running")))
 
-    def _restart(self, found: Outlook) -> None:
+    def _restart(self, found: Outlook, reason: str) -> None:
         from .container_steps import RestartContainer
 
         self._prepare_start(found.record)
-        step = RestartContainer(self.name, self._ending())
+        step = RestartContainer(self.name, self._ending(), reason)
         self._add(step, found._replace(status=Status("running")))
 
     def _stop(self, found: Outlook) -> None:

@@ -89,6 +89,14 @@ class Sight:
 
         return inherited_volumes(self.engine.records.read(), asked)
 
+    def left_alone_by(self, record: ContainerRecord) -> str:
+        """The container whose network it shared until that one got another."""
+        if not (record.config.network_mode or "").startswith("container:"):
+            return ""
+        from ..operations.look_at_shared_network import left_alone_by
+
+        return left_alone_by(self.engine, record)
+
     def networks(self, record: ContainerRecord) -> list[str]:
         """Those that the container is on."""
         from ..network.records import endpoints_of

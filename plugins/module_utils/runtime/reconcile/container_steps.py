@@ -148,9 +148,10 @@ class StartContainer(Step):
 class RestartContainer(Step):
     name: str
     ending: Ending
+    reason: str
 
     def describe(self) -> str:
-        return f"restart container {self.name}: restart is true"
+        return f"restart container {self.name}: {self.reason}"
 
     def execute(self, engine: Engine) -> None:
         from ..operations.restart_container import restart_container
