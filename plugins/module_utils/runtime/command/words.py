@@ -85,6 +85,13 @@ WORDS = (
     Word("volume ls", "List volumes", ("volume list",)),
     Word("volume prune", "Remove unused local volumes"),
     Word("volume rm", "Remove volumes", ("volume remove",)),
+    Word("logs", "Fetch the logs of a container", ("container logs",)),
+    Word("stats", "Display a live stream of what containers use", ("container stats",)),
+    Word("top", "Display the running processes of a container", ("container top",)),
+    Word("diff", "Inspect changes to files of a container", ("container diff",)),
+    Word("wait", "Block until containers stop, then print their exit codes", ("container wait",)),
+    Word("info", "Display what there is to know about this host", ("system info",)),
+    Word("version", "Show the versions of the engine and what it drives"),
     Word("complete", ""),
     Word("completion", "Print the completion script for a shell"),
 )
