@@ -33,6 +33,8 @@ def follow_logs(engine: Engine, record: ContainerRecord, query: LogQuery) -> t.I
         joiner = LineJoiner()
         is_over = _is_over(engine, record.id, query)
         there = collections.deque(_accepted(follower, joiner, query), query.tail)
+        if is_over:
+            there.extend(filter(query.accepts, joiner.rest()))
         while there:
             yield there.popleft()
         pause = _SHORTEST_PAUSE
