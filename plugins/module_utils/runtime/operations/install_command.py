@@ -37,8 +37,10 @@ exec {python} -I -S "$archive" command {roots}"$@"
 
 
 def has_command(paths: Paths) -> bool:
-    """A few looks."""
-    return all(os.path.lexists(place) for place in _places(paths))
+    """Is it wherever it can be? A few looks."""
+    return all(
+        os.path.lexists(place) or not os.access(os.path.dirname(place), os.W_OK) for place in _places(paths)
+    )
 
 
 def install_command(paths: Paths, archive: str) -> None:
