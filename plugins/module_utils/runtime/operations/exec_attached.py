@@ -100,6 +100,8 @@ def _in_terminal(engine: Engine, name: str, request: ExecRequest, manner: Manner
 def _with_pipes(begun: DirectExec, request: ExecRequest, manner: Manner) -> int:
     process = filter_through(begun.command, begun.oom_score_adj)
     remote = _PipeRemote(process, begun)
+    if not manner.stdin:
+        remote.end_input()
     try:
         outcome = converse(remote, None, manner._replace(forward=lambda signum: _forward(begun, signum)))
         if outcome.kind == "left":
