@@ -39,6 +39,7 @@ from ..linux.files import (
     sync_filesystem,
     write_atomically,
 )
+from ..linux.locks import holders_of
 from ..linux.trees import move_to_trash, remove_tree
 from ..paths import Paths
 from .demands import Demands
@@ -157,6 +158,12 @@ class LayerStore:
         for path in trashed:
             remove_tree(path)
 
+    def remains(self) -> int:
+        """How many trees `sweep` would remove. Only looks, and takes no lock that a maker could meet."""
+        staged = [name for name in _listing(self._paths.staging) if _is_name(name.partition(".")[0])]
+        dead = [name for name in staged if not _has_holder(os.path.join(self._paths.staging, name))]
+        return len(dead) + len(_listing(self._paths.trash))
+
     def sweep(self) -> None:
         """Remove what makers left in staging/ when they died, and what is left in trash/."""
         for name in _listing(self._paths.staging):
@@ -258,6 +265,17 @@ def _lock(directory: str) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def _has_holder(directory: str) -> bool:
+    try:
+        fd = os.open(directory, _DIRECTORY)
+    except OSError:
+        return True  # gone by now
+    try:
+        return bool(holders_of(fd))
+    finally:
+        os.close(fd)
 
 
 def _listing(path: str) -> list[str]:

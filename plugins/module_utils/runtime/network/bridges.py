@@ -99,10 +99,8 @@ def sweep_links(snapshot: Snapshot) -> None:
     """Remove what carries the tag of this engine and belongs to nothing in the snapshot: the remains of a
     crash, and VLAN links that nobody needs any more. A bridge on which others have ports stays.
     """
-    needed = {endpoint.host_interface for endpoint in snapshot.endpoints}
-    needed |= {host_link(snapshot.network_of(endpoint)) for endpoint in snapshot.endpoints}
     with Links() as links:
-        found = [link for link in links.tagged(tag(snapshot.instance, "")) if link.name not in needed]
+        found = _strays(links, snapshot)
         going = {link.number for link in found if link.kind != "bridge"}
         going |= {
             link.number
@@ -110,6 +108,18 @@ def sweep_links(snapshot: Snapshot) -> None:
             if link.kind == "bridge" and all(port.number in going for port in links.ports(link))
         }
         links.apply(*links.delete_all(link.name for link in found if link.number in going))
+
+
+def stray_links(snapshot: Snapshot) -> list[str]:
+    """The names of what `sweep_links` would remove, and of bridges on which others have ports."""
+    with Links() as links:
+        return sorted(link.name for link in _strays(links, snapshot))
+
+
+def _strays(links: Links, snapshot: Snapshot) -> list[Link]:
+    needed = {endpoint.host_interface for endpoint in snapshot.endpoints}
+    needed |= {host_link(snapshot.network_of(endpoint)) for endpoint in snapshot.endpoints}
+    return [link for link in links.tagged(tag(snapshot.instance, "")) if link.name not in needed]
 
 
 def _own_link(links: Links, name: str, first_name: str, kind: str, own_tag: str) -> Link | None:
