@@ -12,10 +12,20 @@ from ..container.config import ContainerConfig
 from ..reconcile.container import plan_container
 from ..reconcile.container_request import Request
 from ..reconcile.container_sight import Sight
+from .lookup import find_container
 
 if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
     from .context import Context
+
+
+def bring(context: Context, name: str, **wanted: t.Any) -> None:
+    """The container that a person calls `name`; between two steps it is not pruned."""
+    from ..operations.lease import leased
+
+    record = find_container(context, name)
+    with leased(context.engine, containers=[record.name]):
+        carry_out(context, record, **wanted)
 
 
 def carry_out(

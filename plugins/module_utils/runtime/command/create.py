@@ -126,9 +126,10 @@ def _with_names(context: Context, given: dict[str, t.Any]) -> dict[str, t.Any]:
     """Containers and networks by name, where a person may have written the beginning of an id."""
     from .lookup import find_container, find_network
 
-    mode = given.get("network_mode", "")
-    if mode.startswith("container:"):
-        given["network_mode"] = f"container:{find_container(context, mode.partition(':')[2]).name}"
+    for key in ("network_mode", "pid_mode", "ipc_mode"):
+        kind, colon, name = given.get(key, "").partition(":")
+        if kind == "container" and colon:
+            given[key] = f"container:{find_container(context, name).name}"
     if given.get("volumes_from"):
         sources = [text.partition(":") for text in given["volumes_from"]]
         given["volumes_from"] = [

@@ -11,8 +11,7 @@ from .filters import add_filter, parse_filters
 from .table import Column, add_format, print_rows
 
 if t.TYPE_CHECKING:
-    from ..container.records import ContainerRecord
-    from ..container.status import Status
+    from ..operations.look_at_containers import Seen
     from .context import Context
 
 COLUMNS = (
@@ -31,19 +30,14 @@ COLUMNS = (
     Column("LocalVolumes", "LOCAL VOLUMES"),
     Column("Networks", "NETWORKS"),
 )
+FILTERS = (
+    "ancestor", "before", "exited", "expose", "health", "id", "label", "name", "network", "publish", "since",
+    "status", "volume",
+)  # fmt: skip
 _SHOWN = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 
 
-class Listed(t.NamedTuple):
-    """A container, and what it was doing when it was looked at."""
-
-    record: ContainerRecord
-    status: Status
-
-
 def declare(parser: argparse.ArgumentParser) -> None:
-    from .ps_filters import KEYS
-
     parser.add_argument("-a", "--all", action="store_true", help="Show all containers, running or not")
     parser.add_argument("-q", "--quiet", action="store_true", help="Only display container IDs")
     parser.add_argument("-s", "--size", action="store_true", help="Display total file sizes")
@@ -52,7 +46,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "-n", "--last", type=int, default=-1, metavar="int", help="Show the n containers created last"
     )
     parser.add_argument("--no-trunc", action="store_true", help="Don't truncate output")
-    add_filter(parser, KEYS, "status=exited")
+    add_filter(parser, FILTERS, "status=exited")
     add_format(parser, COLUMNS)
     parser.epilog = """
         coracle ps -a --filter status=exited        what has ended, and how
@@ -62,12 +56,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context, options: argparse.Namespace) -> int:
-    from .ps_filters import KEYS, choose
-
-    filters = parse_filters(options.filter, KEYS)
+    filters = parse_filters(options.filter, FILTERS)
     last = 1 if options.latest else options.last
     everything = options.all or last > 0 or bool(filters.keys() & {"status", "exited", "health"})
-    found = choose(context, _listed(context), filters)
+    found = _look(context)
+    if filters:
+        from .ps_filters import choose
+
+        found = choose(context, found, filters)
     if not everything:
         found = [each for each in found if each.status.status in ("running", "paused", "restarting")]
     if last > 0:
@@ -87,15 +83,13 @@ def run(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _listed(context: Context) -> list[Listed]:
-    """All of them, the newest first; one whose record is damaged is not passed over."""
+def _look(context: Context) -> list[Seen]:
+    """All of them, the newest first; one whose record is damaged is told about."""
     from ..container.records import list_containers
-    from ..container.status import observe
-    from ..linux.cgroups import layout
+    from ..operations.look_at_containers import look_at
 
     damaged: list[BaseException] = []
     records = list_containers(context.engine.records, damaged=damaged)
     for error in damaged:
         context.warn(str(error))
-    at = layout()
-    return [Listed(record, observe(context.engine, record, at)) for record in reversed(records)]
+    return look_at(context.engine, records[::-1])

@@ -4,117 +4,85 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import typing as t
 
-from ..errors import InvalidInput
-from .filters import Filters, labels_match
-from .lookup import find_container, find_image
+from ..errors import InvalidInput, NotFound
+from .filters import Filters
+from .lookup import find_container, find_image, find_network
 
 if t.TYPE_CHECKING:
-    from ..network.model import Endpoint
+    from ..operations.look_at_containers import Seen
     from .context import Context
-    from .ps import Listed
 
-KEYS = (
-    "ancestor", "before", "exited", "expose", "id", "label", "name", "network", "publish", "since", "status",
-    "volume",
-)  # fmt: skip
 _STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
+_HEALTH = ("starting", "healthy", "unhealthy", "none")
 
 
-def choose(context: Context, found: list[Listed], filters: Filters) -> list[Listed]:
-    """Those that every filter wants. InvalidInput for a value that cannot be."""
-    tests = [_TESTS[key](context, values) for key, values in filters.items()]
+def choose(context: Context, seen: t.Sequence[Seen], filters: Filters) -> list[Seen]:
+    """Those that every filter wants. InvalidInput for a value that cannot be, NotFound for what it names."""
+    from ..operations import select_containers
+
+    wanted = select_containers.Filters(
+        names=[_pattern(value) for value in filters.get("name", ())],
+        labels=filters.get("label", ()),
+        statuses=_known(filters, "status", _STATUSES),
+        images=[find_image(context, value).id for value in filters.get("ancestor", ())],
+        networks=[_network(context, value) for value in filters.get("network", ())],
+        volumes=filters.get("volume", ()),
+        health=_known(filters, "health", _HEALTH),
+        exit_codes=[_number(value) for value in filters.get("exited", ())],
+        before=_container(context, filters, "before"),
+        since=_container(context, filters, "since"),
+    )
+    found = select_containers.select(context.engine, seen, wanted)
+    tests = [_TESTS[key](context, values) for key, values in filters.items() if key in _TESTS]
     return [each for each in found if all(test(each) for test in tests)]
 
 
-Test = t.Callable[["Listed"], bool]
-
-
-def _named(_context: Context, values: list[str]) -> Test:
-    """A regular expression, or part of the name, as for Docker; a leading / is Docker's too."""
-    import re
-
+def _pattern(value: str) -> re.Pattern[str]:
+    """A regular expression or a part of the name, which for Docker begins with a slash."""
     try:
-        patterns = [re.compile(value) for value in values]
+        return re.compile(re.sub(r"^(\^?)/", r"\1", value))
     except re.error as error:
-        raise InvalidInput(f"invalid filter 'name': {error}") from None
-    return lambda each: any(
-        pattern.search(each.record.name) or pattern.search(f"/{each.record.name}") for pattern in patterns
-    )
+        raise InvalidInput(f"invalid filter 'name={value}': {error}") from None
+
+
+def _known(filters: Filters, key: str, choices: t.Collection[str]) -> list[str]:
+    values = filters.get(key, [])
+    for value in values:
+        if value not in choices:
+            raise InvalidInput(f"invalid filter '{key}={value}'", f"choose one of {', '.join(choices)}")
+    return values
+
+
+def _number(value: str) -> int:
+    if not value.isdigit():
+        raise InvalidInput(f"invalid filter 'exited={value}'", "give an exit code")
+    return int(value)
+
+
+def _network(context: Context, value: str) -> str:
+    """The name; `none` and `host` are no networks that could be found."""
+    with contextlib.suppress(NotFound):
+        return find_network(context, value).name
+    return value
+
+
+def _container(context: Context, filters: Filters, key: str) -> str | None:
+    """Docker takes one."""
+    values = filters.get(key, ())
+    return find_container(context, values[-1]).id if values else None
+
+
+# What only the command asks
+
+Test = t.Callable[["Seen"], bool]
 
 
 def _with_id(_context: Context, values: list[str]) -> Test:
-    return lambda each: any(each.record.id.startswith(value) for value in values)
-
-
-def _labelled(_context: Context, values: list[str]) -> Test:
-    return lambda each: labels_match(
-        {**each.record.image.labels, **(each.record.config.labels or {})}, values
-    )
-
-
-def _with_status(_context: Context, values: list[str]) -> Test:
-    for value in values:
-        if value not in _STATUSES:
-            raise InvalidInput(f"invalid filter 'status={value}'", f"choose one of {', '.join(_STATUSES)}")
-    return lambda each: each.status.status in values
-
-
-def _with_code(_context: Context, values: list[str]) -> Test:
-    for value in values:
-        if not value.isdigit():
-            raise InvalidInput(f"invalid filter 'exited={value}'", "give an exit code")
-    codes = [int(value) for value in values]
-    return lambda each: each.status.status == "exited" and each.status.exit_code in codes
-
-
-def _of_image(context: Context, values: list[str]) -> Test:
-    """Made of the image, or of one that has all its layers."""
-    bases = [find_image(context, value) for value in values]
-    layers = [[layer.diff_id for layer in base.layers] for base in bases]
-    ids = [base.id for base in bases]
-    return lambda each: (
-        each.record.image_id in ids
-        or any(each.record.image.diff_ids[: len(below)] == below for below in layers if below)
-    )
-
-
-def _before(context: Context, values: list[str]) -> Test:
-    limit = min(find_container(context, value).created for value in values)
-    return lambda each: each.record.created < limit
-
-
-def _since(context: Context, values: list[str]) -> Test:
-    limit = max(find_container(context, value).created for value in values)
-    return lambda each: each.record.created > limit
-
-
-def _on_network(context: Context, values: list[str]) -> Test:
-    from ..container.attachments import network_mode
-    from ..network.records import endpoints_of, find_network
-
-    rows = context.engine.records.read()
-    found = {value: find_network(rows, value) for value in values}
-    names = {network.name if network else value for value, network in found.items()}
-
-    def test(each: Listed) -> bool:
-        places: list[Endpoint] = endpoints_of(rows, each.record.id)
-        return bool(names.intersection(place.network for place in places)) or (
-            not places and network_mode(each.record.config) in names
-        )
-
-    return test
-
-
-def _with_volume(_context: Context, values: list[str]) -> Test:
-    from .ps_row import mounts_of
-
-    def test(each: Listed) -> bool:
-        places = {text for mount in mounts_of(each.record) for text in (mount.source, mount.target)}
-        return bool(places.intersection(values))
-
-    return test
+    return lambda each: each.record.id.startswith(tuple(values))
 
 
 def _publishing(context: Context, values: list[str]) -> Test:
@@ -145,16 +113,7 @@ def _ports(value: str) -> list[tuple[int, str]]:
 
 
 _TESTS: dict[str, t.Callable[[Context, list[str]], Test]] = {
-    "ancestor": _of_image,
-    "before": _before,
-    "exited": _with_code,
     "expose": _exposing,
     "id": _with_id,
-    "label": _labelled,
-    "name": _named,
-    "network": _on_network,
     "publish": _publishing,
-    "since": _since,
-    "status": _with_status,
-    "volume": _with_volume,
 }

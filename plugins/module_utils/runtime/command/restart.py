@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 import typing as t
 
-from .carry_out import carry_out
+from .carry_out import bring
 from .each import for_each
-from .lookup import find_container
 from .stop import add_ending, read_ending
 
 if t.TYPE_CHECKING:
@@ -26,7 +25,5 @@ def run(context: Context, options: argparse.Namespace) -> int:
     return for_each(
         context,
         options.containers,
-        lambda name: carry_out(
-            context, find_container(context, name), state="started", restart=True, **ending
-        ),
+        lambda name: bring(context, name, state="started", restart=True, **ending),
     )

@@ -8,7 +8,7 @@ import argparse
 import typing as t
 
 from ..errors import InvalidInput
-from .carry_out import carry_out, prepare_start
+from .carry_out import bring, prepare_start
 from .each import for_each
 from .lookup import find_container
 from .terminal_flags import add_detach_keys, add_sig_proxy
@@ -37,7 +37,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
     return for_each(
         context,
         options.containers,
-        lambda name: carry_out(context, find_container(context, name), state="started"),
+        lambda name: bring(context, name, state="started"),
     )
 
 

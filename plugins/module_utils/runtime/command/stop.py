@@ -8,9 +8,8 @@ import argparse
 import typing as t
 
 from ..container.values import parse_seconds, parse_signal
-from .carry_out import carry_out
+from .carry_out import bring
 from .each import for_each
-from .lookup import find_container
 
 if t.TYPE_CHECKING:
     from .context import Context
@@ -30,7 +29,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
     return for_each(
         context,
         options.containers,
-        lambda name: carry_out(context, find_container(context, name), state="stopped", **ending),
+        lambda name: bring(context, name, state="stopped", **ending),
     )
 
 
