@@ -9,6 +9,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.o
     clean,
     failure_from,
     message_from_log,
+    shell_code,
 )
 
 RUNC = (
@@ -68,3 +69,24 @@ def test_arguments() -> None:
         "--cgroup-manager=cgroupfs",
     ]
     assert OciRuntime("/usr/sbin/runc", "/run/x").global_arguments == ["--root=/run/x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("executable file `x` not found in $PATH: No such file or directory", 127),
+        (
+            'exec failed: unable to start container process: exec: "x": executable file not found in $PATH',
+            127,
+        ),
+        ('exec: "/nope": stat /nope: no such file or directory', 127),
+        ("exec: No such file or directory", 127),
+        ("open executable: Permission denied", 126),
+        ("open executable: Operation not permitted", 126),
+        ('exec: "/etc": permission denied', 126),
+        ("exec: Exec format error", 126),
+        ("mount `proc`: No space left on device", None),
+    ],
+)
+def test_codes_of_a_shell(text: str, code: int | None) -> None:
+    assert shell_code(text) == code
