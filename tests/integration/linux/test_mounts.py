@@ -124,6 +124,18 @@ def test_a_busy_mount_is_detached_and_goes_with_its_last_user(place: pathlib.Pat
         assert file.read() == "source"
 
 
+def test_another_file_system_is_told_from_a_bind_mount(place: pathlib.Path) -> None:
+    bind = directory(place / "bind")
+    mounts.bind_mount(bind, bind)
+    rootfs = str(overlay(place, [directory(place / "top")]))
+    missing = str(place / "missing" / "one")
+    assert [mounts.is_mounted(path) for path in (bind, rootfs, missing)] == [True, True, False]
+    assert [mounts.is_file_system(path) for path in (bind, rootfs, missing)] == [False, True, False]
+    mounts.unmount(rootfs)
+    assert not mounts.is_file_system(rootfs)
+    mounts.unmount(bind)
+
+
 def test_a_link_is_not_followed_to_a_mount(place: pathlib.Path) -> None:
     target = directory(place / "target")
     mounts.bind_mount(target, target)

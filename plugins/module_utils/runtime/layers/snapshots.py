@@ -48,7 +48,7 @@ def mount_root(lower: t.Sequence[str], container_dir: str, *, volatile: bool = F
     Fine if it is mounted already. `volatile`: what the container writes need not survive a power cut.
     """
     root = os.path.join(container_dir, "rootfs")
-    if mounts.is_mounted(root):
+    if mounts.is_file_system(root):
         return root
     with doing("mount root file system"):
         make_private_directory(container_dir)

@@ -13,6 +13,7 @@ Source: Documentation/admin-guide/cgroup-v1/, cgroup-v2.rst of the kernel.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import time
 import typing as t
@@ -39,8 +40,13 @@ class CgroupLayout(t.NamedTuple):
     hierarchies: tuple[str, ...]
 
 
+@functools.cache
 def layout(mountinfo: str = "/proc/self/mountinfo") -> CgroupLayout:
-    """What this host has mounted. Raises HostNotReady when there are no control groups at all."""
+    """What this host has mounted. Raises HostNotReady when there are no control groups at all.
+
+    Looked up once in the life of a process: a start asks half a dozen times, and the kernel takes a
+    millisecond to list the mounts of a host with a hundred containers.
+    """
     controllers: dict[str, str] = {}
     hierarchies: list[str] = []
     unified = None

@@ -152,6 +152,16 @@ def is_mounted(path: str) -> bool:
     return any(mount.target == place for mount in mounts())
 
 
+def is_file_system(path: str) -> bool:
+    """Is a file system other than that of its directory mounted at `path`? For a root, a tmpfs or a namespace
+    the same as `is_mounted`, without the list of all mounts. Source: `Inode properties` in overlayfs.rst.
+    """
+    try:
+        return os.lstat(path).st_dev != os.lstat(os.path.dirname(path)).st_dev
+    except FileNotFoundError:
+        return False
+
+
 def filesystem_type(path: str) -> str:
     """The kernel's name of the file system that `path` lies on: ext4, nfs4, overlay…"""
     place = os.path.realpath(path)

@@ -17,7 +17,7 @@ import typing as t
 
 from ..errors import Conflict
 from . import syscalls
-from .mounts import bind_mount, is_mounted, unmount
+from .mounts import bind_mount, is_file_system, unmount
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
@@ -30,7 +30,7 @@ T = t.TypeVar("T")
 def create_network_namespace(path: str) -> None:
     """A new network namespace, loopback up, kept alive by a mount on the file `path`."""
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    if is_mounted(path):
+    if is_file_system(path):
         raise Conflict(f"{path} is a network namespace already")
 
     def make() -> None:

@@ -15,7 +15,7 @@ from ..container.status import living_processes
 from ..errors import Conflict, NotFound
 from ..linux import syscalls
 from ..linux.files import make_private_directory
-from ..linux.mounts import is_mounted, unmount
+from ..linux.mounts import is_file_system, unmount
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -66,7 +66,7 @@ def _init_of(engine: Engine, option: str, other: ContainerRecord) -> int:
 
 def _shared_memory_of(engine: Engine, other: ContainerRecord) -> str:
     path = engine.paths.shared_memory(other.id)
-    if not is_mounted(path):
+    if not is_file_system(path):
         raise Conflict(
             f"ipc_mode: container {other.name} does not share its memory",
             "give it ipc_mode: shareable, and start it with that",
@@ -80,7 +80,7 @@ def _make_shared_memory(engine: Engine, record: ContainerRecord) -> str:
     path = engine.paths.shared_memory(record.id)
     for directory in (os.path.dirname(path), path):
         make_private_directory(directory)
-    if not is_mounted(path):
+    if not is_file_system(path):
         size = record.config.shm_size or DEFAULT_SHM_SIZE
         syscalls.mount("shm", path, "tmpfs", _SHM_FLAGS, f"mode=1777,size={size}")
     return path
