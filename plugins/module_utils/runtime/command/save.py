@@ -28,7 +28,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..operations.save_image import save_images
 
-    images = _merged([_image(context, text) for text in options.images])
+    images = _merged(image for text in options.images for image in _images(context, text))
     if options.output:
         with _new_file(options.output) as file:
             written = save_images(context.engine, images, file)
@@ -42,21 +42,40 @@ def run(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _image(context: Context, text: str) -> ImageToSave:
+def _images(context: Context, text: str) -> list[ImageToSave]:
     """A name without a tag means all tags of its repository; an id has no name in the archive."""
-    from ..content.images import names_of
     from ..operations.save_image import ImageToSave
     from .rmi import meant
 
+    found = _tagged(context, text)
+    if found:
+        return found
     wanted = meant(context, text)
     record = find_image(context, text)
     if isinstance(wanted, str) or wanted.digest:
-        return ImageToSave(record)
-    if text.rpartition("/")[2].count(":"):
-        return ImageToSave(record, (wanted.canonical,))
-    names = names_of(context.engine.records.read(), record.id)
-    tags = [name.name for name in names if name.repository_name == wanted.repository_name]
-    return ImageToSave(record, tuple(name for name in tags if "@" not in name))
+        return [ImageToSave(record)]
+    return [ImageToSave(record, (wanted.canonical,))]
+
+
+def _tagged(context: Context, text: str) -> list[ImageToSave]:
+    """The images of a repository, if it is one."""
+    from ..content.images import list_images, names_of
+    from ..oci.reference import parse_reference
+    from ..operations.save_image import ImageToSave
+
+    try:
+        repository = parse_reference(text).repository_name
+    except InvalidInput:
+        return []  # an id
+    if "@" in text or ":" in text.rpartition("/")[2]:
+        return []
+    rows = context.engine.records.read()
+    found = []
+    for record in list_images(rows, damaged=[]):
+        names = [name for name in names_of(rows, record.id) if name.repository_name == repository]
+        tags = tuple(name.name for name in names if "@" not in name.name)
+        found += [ImageToSave(record, tags)] if tags else []
+    return found
 
 
 def _merged(images: t.Iterable[ImageToSave]) -> list[ImageToSave]:
