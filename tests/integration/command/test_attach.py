@@ -249,6 +249,20 @@ def test_a_policy_starts_it_again(coracle: Shore, harbour: Harbour) -> None:
     harbour.wait_for("web", "running")
 
 
+def test_who_does_not_read_does_not_keep_it_from_ending(coracle: Shore, harbour: Harbour) -> None:
+    """A stopped terminal stops the program; its end, and its exit code, wait for nobody."""
+    harbour.start("web", "sh", "-c", "sleep 1; exec yes", **SHELL)
+    with coracle.at_terminal("attach", "web") as person:
+        time.sleep(3)
+        begun = time.monotonic()
+        coracle("kill", "web")
+        status = harbour.wait_for("web", "exited")
+        assert time.monotonic() - begun < 5
+        assert status.exit_code == 137
+        assert person.end() == 137
+    assert 200_000 < len(person.text) < 2_000_000
+
+
 def test_killed_at_odd_moments(coracle: Shore, harbour: Harbour) -> None:
     """Whoever is attached is killed while much goes in both directions; the container does not mind."""
     harbour.start("web", "sh", **SHELL)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 import typing as t
 
@@ -219,3 +220,37 @@ def test_killed_while_it_waits(harbour: Harbour) -> None:
     assert execute(harbour, "echo", "well").stdout == b"well\n"
     assert not [place for place in sessions(harbour) if place.name.startswith("direct-")]
     assert harbour.status("web").status == "running"
+
+
+def test_the_container_ends_while_many_execute(harbour: Harbour) -> None:
+    """Each of them has either run or is told why not; nobody hangs, and nothing is left."""
+    harbour.start("web", *SLEEP)
+    outcomes: list[str] = []
+
+    def keep_executing(number: int) -> None:
+        end = time.monotonic() + 4
+        with Harbour(harbour.paths) as own:
+            while time.monotonic() < end:
+                try:
+                    if number % 3:
+                        code = execute(own, "sh", "-c", "sleep 0.05; exit 4", tty=number % 3 == 2).code
+                        outcomes.append(str(code))
+                    else:
+                        exec_detached(own.engine, "web", ExecRequest(["sleep", "1000"]))
+                except (Conflict, RuntimeFailure, NotFound) as error:
+                    outcomes.append(type(error).__name__)
+
+    threads = [threading.Thread(target=keep_executing, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for _round in range(4):
+        time.sleep(0.5)
+        stop_container(harbour.engine, "web", timeout=0)
+        assert sessions(harbour) == []
+        harbour.start("web")
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert "4" in outcomes
+    assert "Conflict" in outcomes
+    assert set(outcomes) <= {"4", "137", "255", "Conflict", "RuntimeFailure", "NotFound"}

@@ -13,6 +13,7 @@ import typing as t
 
 from ..errors import InvalidInput
 from ..linux import relay
+from ..linux.processes import ProcessIdentity, open_pidfd
 from ..linux.terminal import Stdio, caught_signals, raw_mode, window_size
 from . import attach_socket
 from .detach_keys import KeyWatcher
@@ -84,12 +85,24 @@ def show_size(directory: str, stdio: Stdio, *, redraw: bool = False) -> None:
 
 
 class SocketRemote:
-    """A container, or an exec session, behind conmon's socket."""
+    """A container, or an exec session, behind conmon's socket. conmon does not notice the end of `program`
+    while it waits for us to read.
+    """
 
-    def __init__(self, socket: attach_socket.AttachSocket, *, takes_input: bool) -> None:
+    def __init__(
+        self, socket: attach_socket.AttachSocket, program: ProcessIdentity | None, *, takes_input: bool
+    ) -> None:
         self._socket = socket
         self._takes_input = takes_input
+        self.end_sign = open_pidfd(program) if program is not None else None
         self.ended = False
+
+    def __enter__(self) -> SocketRemote:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.end_sign is not None:
+            os.close(self.end_sign)
 
     @property
     def sources(self) -> t.Sequence[int]:

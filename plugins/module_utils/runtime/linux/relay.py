@@ -4,7 +4,8 @@
 waiting for another.
 
 What cannot be written yet waits, and while much waits no more is read: who is slow slows down the other
-side, as in a pipeline.
+side, as in a pipeline. Until the other side has ended: then all that is left is taken, so that nobody who has
+to end waits for somebody who does not read.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
+import stat
 import typing as t
 
 from .terminal import Stdio, own_outlet, read_signals
@@ -36,6 +39,10 @@ class Remote(t.Protocol):
     @property
     def inlet(self) -> int | None:
         """The descriptor that tells when `send` can go on; None where no input is wanted (any more)."""
+
+    @property
+    def end_sign(self) -> int | None:
+        """A descriptor that is readable when the other side is about to end, if there is one."""
 
     def receive(self, fd: int) -> t.Iterable[tuple[int, bytes]]:
         """What came, by stream (STDOUT, STDERR). Never blocks."""
@@ -87,15 +94,23 @@ class _Outlet:
         self.fd = own_outlet(fd)
         self.waiting = bytearray()
         self.broken = False
+        self._is_socket = stat.S_ISSOCK(os.fstat(self.fd).st_mode)
 
     def flush(self) -> None:
         try:
-            del self.waiting[: os.write(self.fd, self.waiting[:_CHUNK])]
+            del self.waiting[: self._write(self.waiting[:_CHUNK])]
         except BlockingIOError:
             pass
         except OSError:
             self.broken = True
             self.waiting.clear()
+
+    def _write(self, content: bytes | bytearray) -> int:
+        """A socket, which is what sshd gives, cannot be opened again to be non-blocking."""
+        if not self._is_socket:
+            return os.write(self.fd, content)
+        with socket.socket(fileno=os.dup(self.fd)) as connection:
+            return connection.send(content, socket.MSG_DONTWAIT)
 
 
 class _Relay:
@@ -115,6 +130,7 @@ class _Relay:
         self._on_signal = on_signal
         self._typed = typed
         self._input = bytearray()
+        self._takes_all = False
 
     def run(self) -> Outcome:
         while not (self._remote.ended and self._is_flushed()):
@@ -132,7 +148,9 @@ class _Relay:
         if not self._remote.ended:
             if self._stdin is not None and len(self._input) < _MUCH:
                 wanted[self._stdin] = select.POLLIN
-            if all(len(outlet.waiting) < _MUCH for outlet in self._outlets.values()):
+            if not self._takes_all and self._remote.end_sign is not None:
+                wanted[self._remote.end_sign] = select.POLLIN
+            if self._takes_all or all(len(outlet.waiting) < _MUCH for outlet in self._outlets.values()):
                 wanted.update(dict.fromkeys(self._remote.sources, select.POLLIN))
             if self._input and self._remote.inlet is not None:
                 wanted[self._remote.inlet] = wanted.get(self._remote.inlet, 0) | select.POLLOUT
@@ -150,6 +168,8 @@ class _Relay:
             return Outcome("left", leaving[0]) if leaving else None
         if fd == self._stdin:
             return self._take_input(fd)
+        if fd == self._remote.end_sign:
+            self._takes_all = True
         if events & ~select.POLLOUT and fd in self._remote.sources:
             for stream, content in self._remote.receive(fd):
                 if not self._outlets[stream].broken:

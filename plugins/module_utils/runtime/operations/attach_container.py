@@ -104,10 +104,11 @@ def announce(engine: Engine, record: ContainerRecord) -> ContainerRecord:
 
 def stay(engine: Engine, record: ContainerRecord, socket: AttachSocket, manner: Manner) -> int | None:
     """Relay until one side leaves; the result of `attach_container`."""
-    remote = SocketRemote(socket, takes_input=manner.stdin)
+    program = living_processes(engine.paths, record).init
     outcome = None
     try:
-        outcome = converse(remote, directory_of(engine, record), manner)
+        with SocketRemote(socket, program, takes_input=manner.stdin) as remote:
+            outcome = converse(remote, directory_of(engine, record), manner)
     finally:
         if outcome is None or outcome.kind != "ended":
             socket.close()

@@ -79,10 +79,10 @@ def _in_terminal(engine: Engine, name: str, request: ExecRequest, manner: Manner
         session, socket = launch_session(plan)
     program = program_in(plan.directory)
     outcome = None
-    with session, socket:
+    with session, socket, SocketRemote(socket, program, takes_input=manner.stdin) as remote:
         try:
             show_size(plan.directory, manner.stdio)
-            outcome = converse(SocketRemote(socket, takes_input=manner.stdin), plan.directory, manner)
+            outcome = converse(remote, plan.directory, manner)
         finally:
             if program is not None and (outcome is None or outcome.kind == "left"):
                 signal_process(program, signal.SIGHUP)
@@ -140,6 +140,7 @@ class _PipeRemote:
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
         self.ended = False
+        self.end_sign = None
 
     @property
     def sources(self) -> t.Sequence[int]:

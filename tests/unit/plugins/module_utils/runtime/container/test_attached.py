@@ -77,7 +77,7 @@ def go(
 ) -> Outcome:
     with caught_signals([signal.SIGUSR1]) as signals:
         return relay(
-            SocketRemote(client, takes_input=True),
+            SocketRemote(client, None, takes_input=True),
             pipes.stdio,
             **{"stdin": True, "signals": signals, "on_signal": on_signal, **options},
         )
