@@ -75,6 +75,8 @@ route add default via {gateway}
 route add default via {gateway6}
 """
 
+_PATIENCE = 10.0
+
 
 class Served:
     """A server under way. `peers`: the addresses, as seen from there, of those who asked, in their order."""
@@ -198,6 +200,9 @@ class Lan:
     ) -> str:
         """`open:<text>`, `refused`, or `filtered` where no answer comes in `timeout` seconds or there is no
         way. `source`: an address of the place to come from.
+
+        A connection is made by kernels, so `timeout` holds on a busy machine too: below a second, a lost
+        first packet is `filtered`. Programs, who write the text then, have longer.
         """
         with self.inside(place):
             sock, target = _socket(protocol, address, port)
@@ -209,6 +214,8 @@ class Lan:
                 sock.connect(target)
                 if sock.type == socket.SOCK_DGRAM:
                     sock.send(b"?")
+                else:
+                    sock.settimeout(max(timeout, _PATIENCE))
                 return "open:" + sock.recv(4096).decode()
             except ConnectionRefusedError:
                 return "refused"
