@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..container.labels import PROJECT
 from ..container.records import ContainerRecord, list_containers
 from ..container.sharing import in_order_of_start
 from ..container.status import observe
@@ -33,7 +34,7 @@ from ..operations.collect_garbage import measure_garbage
 from ..operations.prune_container import container_bytes, why_needed
 from ..operations.prune_logs import measure_logs
 from ..volume.records import list_volumes, user_ids, volumes_of
-from .prune_filters import PROJECT_LABEL, Filters, matches
+from .prune_filters import Filters, matches
 from .prune_steps import (
     KINDS,
     CollectGarbage,
@@ -163,7 +164,7 @@ class _Sketch:
         return filters.admit(labels, created) and not matches(self.request.keep, names)
 
     def _is_declared(self, labels: t.Mapping[str, str]) -> bool:
-        return PROJECT_LABEL in labels and not self.request.projects
+        return PROJECT in labels and not self.request.projects
 
     # Containers
 

@@ -11,9 +11,6 @@ from ..container.moments import comparable, parse_moment
 from ..container.values import refuse
 from ..errors import InvalidInput
 
-PROJECT_LABEL = "coracle.project"
-"""On containers, networks and volumes: the project that declares them."""
-
 KEYS = {
     "containers": ("label", "label!", "until"),
     "images": ("dangling", "label", "label!", "until"),
