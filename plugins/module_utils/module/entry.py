@@ -30,6 +30,7 @@ def run_module(
     """
     whole = spec.merge(ROOTS)
     module = AnsibleModule(whole.options, supports_check_mode=supports_check_mode, **whole.rules)
+    module.add_path_info = lambda result: result  # it would describe a container's `dest` by the host's file
     try:
         _check_privileges()
         with open_engine(*_roots(module.params)) as engine:

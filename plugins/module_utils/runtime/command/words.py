@@ -44,6 +44,7 @@ WORDS = (
         "Attach local standard input, output, and error streams to a running container",
         ("container attach",),
     ),
+    Word("cp", "Copy files between a container and here", ("container cp",)),
     Word("create", "Create a new container", ("container create",), failure=125),
     Word("exec", "Execute a command in a running container", ("container exec",)),
     Word("inspect", "Return detailed information on containers, images, networks and volumes"),

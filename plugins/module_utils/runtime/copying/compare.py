@@ -77,7 +77,8 @@ def compare(
 ) -> t.Iterator[Change]:
     """What has to change so that `top` of the place is what `source` has.
 
-    `keeps_top`: the top is a directory whose content is copied; if it is there, it keeps its owner.
+    `keeps_top`: the top is a directory that takes up the content of another one; if it is there, it stays as
+    it is.
     """
     above = _missing_above(place, top)
     for missing in above:
@@ -85,7 +86,7 @@ def compare(
     for item in source.items():
         change = _difference(item, source, place, top, wishes, keeps_top and not item.path)
         if change is not None:
-            _check(change, place, wishes)
+            check_change(change, place, wishes)
             yield change
 
 
@@ -104,7 +105,7 @@ def _missing_above(place: Place, top: str) -> list[str]:
 
 
 def _difference(
-    item: Item, source: Source, place: Place, top: str, wishes: Wishes, keeps_owner: bool
+    item: Item, source: Source, place: Place, top: str, wishes: Wishes, keeps_top: bool
 ) -> Change | None:
     path = join(top, item.path)
     before = place.look(path)
@@ -112,6 +113,8 @@ def _difference(
         return _new(path, item, (NEW,), None, wishes)
     if item.kind == DIRECTORY and stat.S_ISLNK(before.st_mode) and place.is_directory(path):
         before = os.fstat(place.directory(path))
+    if keeps_top and item.kind == DIRECTORY and stat.S_ISDIR(before.st_mode):
+        return None
     is_same_kind = stat.S_IFMT(before.st_mode) == _FORMATS.get(item.kind, stat.S_IFREG)
     if not wishes.force and not (item.kind == DIRECTORY and is_same_kind):
         return None
@@ -120,7 +123,7 @@ def _difference(
     what = [*_body(item, source, place, top, path, before)]
     if item.kind == HARD_LINK:  # has the metadata of its first name
         return Change(path, item, tuple(what), before, 0, 0, 0) if what else None
-    mode, uid, gid = _metadata(item, before, wishes, keeps_owner)
+    mode, uid, gid = _metadata(item, before, wishes)
     if item.kind != LINK and mode != stat.S_IMODE(before.st_mode):
         what.append(MODE)
     if uid != before.st_uid:
@@ -200,18 +203,15 @@ def _kept(item: Item, place: Place, path: str, before: os.stat_result) -> t.Iter
 def _new(
     path: str, item: Item, what: tuple[str, ...], before: os.stat_result | None, wishes: Wishes
 ) -> Change:
-    return Change(path, item, what, before, *_metadata(item, None, wishes, False))
+    return Change(path, item, what, before, *_metadata(item, None, wishes))
 
 
-def _metadata(
-    item: Item, before: os.stat_result | None, wishes: Wishes, keeps_owner: bool
-) -> tuple[int, int, int]:
+def _metadata(item: Item, before: os.stat_result | None, wishes: Wishes) -> tuple[int, int, int]:
     uid, gid = (before.st_uid, before.st_gid) if before else (0, 0)
     if wishes.archive:
         uid, gid = item.uid, item.gid
-    if not keeps_owner:
-        uid = uid if wishes.uid is None else wishes.uid
-        gid = gid if wishes.gid is None else wishes.gid
+    uid = uid if wishes.uid is None else wishes.uid
+    gid = gid if wishes.gid is None else wishes.gid
     return _mode(item, before, wishes), uid, gid
 
 
@@ -227,7 +227,7 @@ def _mode(item: Item, before: os.stat_result | None, wishes: Wishes) -> int:
     return wishes.mode.applied(current) if wishes.mode else current
 
 
-def _check(change: Change, place: Place, wishes: Wishes) -> None:
+def check_change(change: Change, place: Place, wishes: Wishes) -> None:
     """What the kernel would refuse, and what we do."""
     parent, name = split(change.path)
     if KIND in change.what and not wishes.replace_kind and change.before is not None:

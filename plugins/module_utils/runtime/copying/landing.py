@@ -69,18 +69,18 @@ class Landing:
             for change in changes:
                 self._make(change)
             self._settle()
-            for change in reversed(self._late):
-                self._give(change)
         finally:
             for stage in self._stages.values():
                 stage.remove()
+        for change in reversed(self._late):  # a directory's time changes with what is made in it
+            self._give(change)
         self._sync()
 
     def _make(self, change: Change) -> None:
         if not change.is_whole:
             self._touched[change.path if change.item.kind == DIRECTORY else split(change.path)[0]] = None
             if change.item.kind == DIRECTORY and self._wishes.archive:
-                self._late.append(change)  # its time changes with what is made in it
+                self._late.append(change)
             else:
                 self._give(change)
         elif change.item.kind == DIRECTORY:

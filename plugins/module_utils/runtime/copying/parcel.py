@@ -18,9 +18,10 @@ import os
 import struct
 import typing as t
 import zlib
+from types import MappingProxyType
 
 from ..errors import IntegrityError
-from .items import FILE, Item, Pieces, hash_zeros
+from .items import Item, Pieces, hash_zeros
 
 _MARK = b"coracle-parcel-1"
 _TAIL = struct.Struct(">Q16s")
@@ -29,11 +30,19 @@ _PIECE = 1 << 20
 _HOLE = 1 << 16
 
 
-class Parcel:
-    """An open parcel: a Source. `fd` is the caller's; content is checked against its digest as it is read."""
+# What action plugin and module say to each other: keys in the arguments, and in the result.
+PARCEL = "coracle_parcel"
+WANTED = "coracle_wanted"
+IS_DIRECTORY = "coracle_is_directory"
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+
+class Parcel:
+    """An open parcel: a Source. Descriptors are the caller's; content is checked against its digest as it is
+    read. `contents`: another file has them, and `fd` only the list.
+    """
+
+    def __init__(self, fd: int, contents: int | None = None) -> None:
+        self._fd = fd if contents is None else contents
         end = os.fstat(fd).st_size
         if end < _TAIL.size:
             raise IntegrityError("the parcel is truncated")
@@ -96,14 +105,16 @@ class ParcelWriter:
         return item._replace(digest=found.hexdigest())
 
     def finish(self, items: t.Iterable[Item], facts: t.Mapping[str, t.Any]) -> None:
-        document = {"facts": facts, "items": [item.to_json() for item in items], "stored": self._stored}
-        packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
-        _write(self._fd, packed, self._end)
-        _write(self._fd, _TAIL.pack(len(packed), _MARK), self._end + len(packed))
+        _write(self._fd, pack_list(items, facts, self._stored), self._end)
 
 
-def stored_size(items: t.Iterable[Item]) -> int:
-    return sum(item.size for item in items if item.kind == FILE)
+def pack_list(
+    items: t.Iterable[Item], facts: t.Mapping[str, t.Any], stored: t.Mapping[str, int] = MappingProxyType({})
+) -> bytes:
+    """The end of a parcel, or, where another file has the contents, all of it."""
+    document = {"facts": dict(facts), "items": [item.to_json() for item in items], "stored": dict(stored)}
+    packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
+    return packed + _TAIL.pack(len(packed), _MARK)
 
 
 def _unpacked(packed: bytes) -> dict[str, t.Any]:

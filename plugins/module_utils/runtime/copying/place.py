@@ -41,6 +41,7 @@ class Place:
         self._refuses = refuses or {}
         self._read_only_hint = read_only_hint
         self._mounts = mounts
+        self._guarded = ""
         self._open: dict[str, int] = {}
 
     def close(self) -> None:
@@ -48,10 +49,22 @@ class Place:
             os.close(fd)
         self._open.clear()
 
+    def guard(self, path: str) -> None:
+        """From here on no link below `path` is followed: what a stranger's files have brought there once must
+        not lead later ones elsewhere. For places that have no wall around them.
+        """
+        self._guarded = f"{path.rstrip('/')}/"
+
+    def _is_guarded(self, path: str) -> bool:
+        return bool(self._guarded) and path.startswith(self._guarded)
+
     # Looking
 
     def open(self, path: str, flags: int) -> int:
         """Links followed, inside; with O_NOFOLLOW, but for the last step."""
+        if self._is_guarded(path):
+            parent, name = split(path)
+            return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.directory(parent))
         return open_in_root(self.root, path or "/", flags)
 
     def directory(self, path: str) -> int:
@@ -60,7 +73,7 @@ class Place:
         """
         fd = self._open.pop(path, None)
         if fd is None:
-            fd = open_in_root(self.root, path or "/", _DIRECTORY)
+            fd = self.open(path, _DIRECTORY)
         self._open[path] = fd
         if len(self._open) > _MOST_OPEN:
             os.close(self._open.pop(next(iter(self._open))))

@@ -53,7 +53,8 @@ class TreeSource:
                         f"{join(self.path, path)} of {self.place.name} is a link to a directory above it",
                         "do not follow links",
                     )
-                pending += [(join(path, name), (*above, identity)) for name in self._names(path)]
+                below = f"{path}/" if path else ""
+                pending += [(f"{below}{name}", (*above, identity)) for name in self._names(path)]
 
     def _names(self, path: str) -> list[str]:
         try:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import typing as t
 
 from ..copying.compare import Change, Wishes, compare
+from ..copying.items import LINK
 from ..copying.landing import Landing, Validate
 from ..errors import Conflict, doing
 from ..linux.processes import is_alive
 
 if t.TYPE_CHECKING:
     from ..copying.destinations import Destination
-    from ..copying.items import Source
+    from ..copying.items import Item, Source
+    from ..copying.place import Place
     from .reach_files import Reached
 
 
@@ -26,6 +28,18 @@ def differences_at(
     with doing(f"copy to {reached.place.name}"):
         top, keeps_top = destination
         return list(compare(source, reached.place, top, wishes, keeps_top=keeps_top))
+
+
+def guard_host(host: Place, dest: str, destination: Destination, first: Item) -> None:
+    """Before files of a container come to the host. `dest` is the path that a person has named: links there
+    are the host's own. Those below may be from the container.
+    """
+    if first.kind == LINK and destination.top == dest:
+        raise Conflict(
+            f"what is copied is a link, and {dest} would be one to wherever the container likes",
+            "copy it into a directory, or follow it",
+        )
+    host.guard(dest)
 
 
 def deliver(
