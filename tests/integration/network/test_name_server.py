@@ -425,7 +425,7 @@ def test_a_port_that_somebody_else_has(town: Town, protocol: str) -> None:
     assert not can_serve(town.paths, blue)
     assert ask(town.lan, red, "10.77.2.1", "b") == ["10.77.2.3"]
     assert town.serve() != []
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 3  # nobody waits for an answer that cannot come
     foreign.close()
     assert town.serve() == []
     assert can_serve(town.paths, blue)

@@ -257,7 +257,7 @@ def test_a_container_that_swaps_links_while_its_volume_is_filled_gains_nothing(
     record = stocked.record("evil")
     deadline = time.monotonic() + 3
     attempts = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or attempts < 20:
         attempts += 1
         with stocked.engine.database.transaction() as transaction:
             transaction.execute("UPDATE volumes SET filled = 0")
@@ -267,7 +267,6 @@ def test_a_container_that_swaps_links_while_its_volume_is_filled_gains_nothing(
             continue  # a nuisance, no more
         finally:
             assert canary(tmp_path) == before
-    assert attempts > 20
     assert stocked.record("evil").id == record.id
 
 
