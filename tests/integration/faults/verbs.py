@@ -35,6 +35,11 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.stop_container import (
     stop_container as stop,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.prune import (
+    PruneRequest,
+    plan_prune,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.prune_filters import Filters
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.registry.options import RegistryOptions
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.volume.records import (
     ensure_volume,
@@ -95,6 +100,13 @@ def stop_container(engine: Engine, name: str) -> None:
 
 def remove_container(engine: Engine, name: str) -> None:
     remove(engine, name)
+
+
+def prune(engine: Engine) -> None:
+    """Containers, all volumes, networks, logs, and images without a name."""
+    some = Filters()
+    request = PruneRequest(some, some, some, some._replace(all=True), some)
+    plan_prune(engine, request).execute(engine)
 
 
 def pull(engine: Engine, name: str) -> None:

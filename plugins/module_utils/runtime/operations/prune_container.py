@@ -21,7 +21,7 @@ from .remove_container import remove
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
-AT_REST = ("created", "exited")
+AT_REST = ("created", "exited", "removing")  # the last: somebody was killed while he removed it
 _LOCK_TIMEOUT = 10.0  # seconds; whoever has the lock of a container at rest is about to change that
 
 

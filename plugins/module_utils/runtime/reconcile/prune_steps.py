@@ -73,6 +73,8 @@ class PruneContainer(PruneStep):
         return f"container {self.record.name}"
 
     def describe(self) -> str:
+        if self.status == "removing":
+            return f"remove container {self.record.name}: its removal was begun"
         return f"remove container {self.record.name}: it is {self.status}"
 
     def give_back(self, engine: Engine) -> int:
