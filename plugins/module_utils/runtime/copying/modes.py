@@ -69,8 +69,10 @@ def _changed(current: int, who: str, action: str, what: str, is_directory: bool)
         if name in classes:
             mask |= 0 if is_directory else bit  # directories keep theirs, as with chmod
             bits |= bit if "s" in what else 0
+    if "o" in classes:
+        mask |= 0o1000
     if "t" in what:
-        mask, bits = mask | 0o1000, bits | 0o1000
+        bits |= 0o1000
     if action == "+":
         return current | bits
     if action == "-":
