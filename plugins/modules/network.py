@@ -18,8 +18,9 @@ description:
     alone, unless O(connected) is given.
   - Running containers keep running through every change. O(labels), O(dns), O(dns_servers), O(routes),
     isolation, ranges, reserved addresses and O(connected) change in place. Anything else needs a new bridge.
-    Containers are then taken off the old one and put on the new one, within milliseconds, with the same MAC
-    and aliases, and with the same addresses if these are still in a subnet of the network.
+    Containers are then taken off the old one and put on the new one, with the same MAC and aliases, and with
+    the same addresses if these are still in a subnet of the network. One container is cut off for about a
+    tenth of a second, ten of them for some tenths.
   - A network is a row in the state of the engine. Its links are made when the first container starts on it,
     and removed when the last one has ended.
   - The network V(coracle) need not be created. It is made for the first container that names no network.
@@ -76,7 +77,8 @@ options:
       - C(mtu) - the largest packet. V(0), the default, is that of the default route of the target. Also
         C(com.docker.network.driver.mtu).
       - C(isolate) - V(true), the default, closes a bridge to containers of other networks. With V(false) it
-        is open to other networks that are not isolated either.
+        is open to other networks that are not isolated either. A network that becomes isolated is so at once,
+        also for connections that there are.
       - C(bridge) - name of the interface of a bridge on the target, which must not be there yet. Without it
         the name is made from the ID. Also C(com.docker.network.bridge.name).
       - C(parent) - the interface of the target that leads to the LAN. Needed by V(macvlan) and V(ipvlan).

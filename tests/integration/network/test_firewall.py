@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import signal
 import socket
@@ -18,16 +19,19 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.names
     create_network_namespace,
     remove_network_namespace,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.netlink import Netlink
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.processes import (
     signal_process,
     wait_until_gone,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network import conntrack, nftables
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.name_server import running_server
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.options import NetworkOptions
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.ports import (
     reserve_ports,
     take_over_ports,
 )
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.records import endpoints_of
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_network import (
     create_network,
 )
@@ -36,6 +40,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.update_firewall import (
     update_firewall,
+)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.update_network import (
+    update_network,
 )
 from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
@@ -65,6 +72,44 @@ def test_a_client_of_udp_follows_a_port_to_another_container(harbour: Harbour, l
         update_firewall(harbour.engine)
         client.send(b"?")
         assert client.recv(9) == b"two"
+
+
+def redirected(harbour: Harbour) -> int:
+    """How many connections the kernel remembers to have sent elsewhere, in this namespace."""
+    with Netlink(nftables.NETLINK_NETFILTER) as netlink:
+        return len(conntrack._entries(netlink, next(conntrack._questions([]))))
+
+
+def publish(harbour: Harbour, container_id: str, *specifications: str) -> None:
+    with harbour.engine.database.transaction() as transaction:
+        reserve_ports(transaction, container_id, ports(*specifications))
+    update_firewall(harbour.engine)
+
+
+def test_a_connection_is_forgotten_when_its_port_goes(
+    harbour: Harbour, lan: Lan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when whoever closed it was killed in between."""
+    create_network(harbour.engine, "web", NetworkOptions())
+    one = harbour.start("one", "sleep", "1000", network_mode="web", published_ports=ports("5000:50"))
+    lan.serve(harbour.engine.paths.network_namespace(one.id), "tcp", "0.0.0.0", 50, "one")
+    assert lan.probe("neighbour", "tcp", ADDRESSES["host"], 5000) == "open:one"
+    publish(harbour, one.id, "5000:50", "5001:50")
+    assert redirected(harbour) == 1
+    publish(harbour, one.id, "5001:50")
+    assert redirected(harbour) == 0
+    assert lan.probe("neighbour", "tcp", ADDRESSES["host"], 5001) == "open:one"
+    with monkeypatch.context() as patched:
+        patched.setattr(conntrack, "forget_stale", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish(harbour, one.id, "5002:50")
+    assert redirected(harbour) == 1
+    publish(harbour, one.id, "5002:50", "5003:50")
+    assert redirected(harbour) == 0
+
+
+def killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_who_has_a_port_is_named(harbour: Harbour, lan: Lan) -> None:
@@ -151,3 +196,48 @@ def test_every_task_restores_what_containers_have_lost(target: Target, lan: Lan)
     assert named["actions"][0] == "serve the names of the containers again: the DNS server has ended"
     assert not quiet["changed"]
     assert running_server(target.paths) is not None
+
+
+def test_a_network_that_becomes_isolated_is_so_at_once(harbour: Harbour, lan: Lan) -> None:
+    """Also for connections that there are: but not for those from outside, by published ports, or those that
+    it has begun itself.
+    """
+    names = ("web", "db")
+    for name in names:
+        create_network(harbour.engine, name, NetworkOptions(isolated=False))
+    web = harbour.start("web", "sleep", "1000", network_mode="web")
+    db = harbour.start("db", "sleep", "1000", network_mode="db", published_ports=ports("5432:5432"))
+    places = {one.name: harbour.engine.paths.network_namespace(one.id) for one in (web, db)}
+    addresses = {
+        one.name: endpoints_of(harbour.engine.records.read(), one.id)[0].address(4) for one in (web, db)
+    }
+    with contextlib.ExitStack() as stack:
+        ends = {}
+        for name, place, listening, address, port in (
+            ("stranger", places["web"], places["db"], addresses["db"], 5432),
+            ("own", places["db"], places["web"], addresses["web"], 80),
+            ("published", "neighbour", None, ADDRESSES["host"], 5432),
+        ):
+            if listening is not None:
+                with lan.inside(listening):
+                    server = stack.enter_context(socket.create_server(("0.0.0.0", port)))
+            with lan.inside(place):
+                client = stack.enter_context(socket.create_connection((address, port), 5))
+            if name == "stranger":
+                database = server
+            ends[name] = client, stack.enter_context((server if listening else database).accept()[0])
+        assert {name for name, pair in ends.items() if _passes(*pair)} == set(ends)
+        update_network(harbour.engine, "db", NetworkOptions())
+        assert {name for name, pair in ends.items() if _passes(*pair)} == {"own", "published"}
+        assert lan.probe(places["web"], "tcp", addresses["db"], 5432) == "filtered"
+
+
+def _passes(client: socket.socket, server: socket.socket) -> bool:
+    for sender, receiver in ((client, server), (server, client)):
+        sender.sendall(b"?")
+        receiver.settimeout(1)
+        try:
+            receiver.recv(9)
+        except TimeoutError:
+            return False
+    return True

@@ -19,12 +19,13 @@ import typing as t
 from ..errors import CoracleError, doing
 from ..linux.locks import lock
 from ..linux.namespaces import is_network_namespace
-from ..network.model import IPVLAN, MACVLAN, Endpoint, Network, bridge_name
+from ..network.model import BRIDGE, IPVLAN, MACVLAN, Endpoint, Network, bridge_name
 from ..network.options import NetworkOptions
 from ..network.records import (
     delete_endpoint,
     endpoints_in,
     find_network,
+    list_networks,
     save_endpoint,
     save_network,
 )
@@ -74,11 +75,14 @@ def running_on(engine: Engine, name: str) -> list[tuple[Endpoint, ContainerRecor
 
 
 def follow_network(engine: Engine, name: str) -> None:
-    """Firewall and names as the records have it; then nothing is unfinished any more. With the lock held."""
+    """Firewall and names as the records have it, also for connections that there are; then nothing is
+    unfinished any more. With the lock held.
+    """
     from .update_firewall import update_firewall_locked
     from .update_names import update_names_locked
 
     update_firewall_locked(engine)
+    _end_strange_connections(engine, name)
     engine.warn(*update_names_locked(engine))
     with engine.database.transaction() as transaction:
         save_network(transaction, existing_network(transaction, name)._replace(unfinished=False))
@@ -93,6 +97,16 @@ def _close_host_firewall(engine: Engine, name: str, options: NetworkOptions) -> 
         from .look_at_host_firewall import close_host_firewall
 
         close_host_firewall(engine, network)
+
+
+def _end_strange_connections(engine: Engine, name: str) -> None:
+    """A network that has become isolated is so at once."""
+    networks = list_networks(engine.records.read())
+    [network] = [network for network in networks if network.name == name] or [None]
+    if network is not None and network.isolated and network.driver == BRIDGE:
+        from ..network.strangers import forget_strangers
+
+        forget_strangers(network, networks)
 
 
 # Records
