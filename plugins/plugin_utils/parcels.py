@@ -216,7 +216,7 @@ def shown_arrivals(parcel: Parcel, top: str, largest: int) -> list[dict[str, t.A
     """What is put in place, as Ansible's diff shows it."""
     shown: list[dict[str, t.Any]] = []
     for item in parcel.items():
-        if item.kind != FILE or not parcel.has(item):
+        if item.kind != FILE or not (parcel.has(item) or item.size > largest):
             continue
         path = os.path.join(top, item.path) if item.path else top
         diff: dict[str, t.Any] = {"before_header": path, "after_header": path, "before": ""}

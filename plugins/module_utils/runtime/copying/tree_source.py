@@ -32,8 +32,20 @@ class TreeSource:
         self.left_out: list[str] = []
         self._follow = follow and not archive
         self._archive = archive
+        self._walked: list[Item] | None = None
 
     def items(self) -> t.Iterator[Item]:
+        """What the first complete walk has found: later ones might find something else."""
+        if self._walked is not None:
+            yield from self._walked
+            return
+        walked = []
+        for item in self._walk():
+            walked.append(item)
+            yield item
+        self._walked = walked
+
+    def _walk(self) -> t.Iterator[Item]:
         self.left_out = []
         known: dict[tuple[int, int], str] = {}
         pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]

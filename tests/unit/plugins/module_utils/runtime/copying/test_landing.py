@@ -58,7 +58,8 @@ def copy(places: Places, wishes: Wishes = OWN, follow: bool = False) -> list[Cha
     source = TreeSource(places[0], "/tree", follow=follow, archive=wishes.archive)
     changes = list(compare(source, places[1], "/new/tree", wishes))
     Landing(places[1], source, "/new/tree", wishes).carry_out(changes)
-    assert list(compare(source, places[1], "/new/tree", wishes)) == []
+    again = TreeSource(places[0], "/tree", follow=follow, archive=wishes.archive)
+    assert list(compare(again, places[1], "/new/tree", wishes)) == []
     return changes
 
 
