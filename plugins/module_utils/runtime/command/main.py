@@ -18,6 +18,9 @@ from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
 from .parser import Parser, UsageError
 from .words import GROUPS, Word, find_word
 
+if t.TYPE_CHECKING:
+    from .context import Context
+
 _INTERRUPTED = 130
 _NOBODY_LISTENS = 141
 
@@ -126,9 +129,21 @@ def _run(line: Line, word: Word, run: t.Callable[..., int], options: t.Any) -> i
             error = caught if isinstance(caught, CoracleError) else from_os_error(caught)
             context.complain(str(error))
             code = error.facts.get("rc", word.failure)
+        except Exception as error:
+            _tell_of_defect(context, error)
+            code = word.failure
         for warning in engine.take_warnings():
             context.warn(warning)
     return code
+
+
+def _tell_of_defect(context: Context, error: Exception) -> None:
+    import traceback
+
+    context.err.write(traceback.format_exc())
+    context.complain(
+        f"unexpected {type(error).__name__}: {error} (a defect of coracle.engine: please report it)"
+    )
 
 
 def _roots(line: Line) -> tuple[str, str]:
