@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 import subprocess
+import tarfile
 
 import pytest
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.mounts import mounts_below
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 from ansible_collections.coracle.engine.tests.integration.command.shore import Shore
-from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour
+from ansible_collections.coracle.engine.tests.integration.container.harbour import Harbour, wait_until
 from ansible_collections.coracle.engine.tests.integration.module_container.conftest import registry
 from ansible_collections.coracle.engine.tests.integration.registries import Registry
 
@@ -169,3 +172,34 @@ def test_import(shore: Shore, busybox_rootfs_tar: pathlib.Path) -> None:
     assert "is not a valid change command" in shore.refused(
         "import", "-c", "RUN true", str(busybox_rootfs_tar)
     )
+
+
+def test_export_and_import_again(coracle: Shore, harbour: Harbour, tmp_path: pathlib.Path) -> None:
+    """What it has written is in it, what is mounted is not; running or at rest makes no difference."""
+    mount = {"type": "volume", "source": "data", "target": "/data"}
+    script = "echo hello > /greeting; ln -s greeting /link; chmod 4711 /greeting; rm /etc/passwd; sleep 1000"
+    harbour.start("web", "sh", "-c", f"echo in > /data/volume; {script}", volumes=[mount])
+    with open(tmp_path / "running.tar", "wb") as file:
+        wait_until(lambda: os.path.exists(_upper(harbour, "link")), bool)
+        wait_until(
+            lambda: oct(os.lstat(_upper(harbour, "greeting")).st_mode), lambda mode: mode == "0o104711"
+        )
+        wait_until(lambda: os.path.lexists(_upper(harbour, "etc/passwd")), bool)
+        subprocess.run([coracle.program, "export", "web"], stdout=file, check=True)
+    coracle("kill", "web")
+    harbour.settled("web")
+    coracle("export", "-o", str(tmp_path / "resting.tar"), "web")
+    for path in sorted(tmp_path.iterdir()):
+        with tarfile.open(path) as archive:
+            members = {member.name.removeprefix("./"): member for member in archive}
+            assert archive.extractfile(members["greeting"]).read() == b"hello\n"  # type: ignore[union-attr]
+        assert (members["greeting"].mode, members["link"].linkname) == (0o4711, "greeting")
+        assert "data" in members
+        assert not {"etc/passwd", "data/volume"}.intersection(members)
+    image_id = coracle("import", str(tmp_path / "resting.tar"), "web:copy").strip()
+    assert coracle("images", "-q", "--no-trunc", "web:copy").strip() == image_id
+    assert mounts_below(harbour.paths.containers) == []
+
+
+def _upper(harbour: Harbour, path: str) -> str:
+    return os.path.join(harbour.paths.container(harbour.record("web").id), "upper", path)

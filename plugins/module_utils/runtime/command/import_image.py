@@ -32,7 +32,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="REPOSITORY[:TAG]")
     parser.epilog = """
         coracle import -c 'CMD ["/bin/sh"]' -c 'ENV PATH=/bin' rootfs.tar.gz busybox:local
-        curl -s https://example.com/rootfs.tar.gz | coracle import - example
+        coracle export web | coracle import - web:copy
     """
 
 

@@ -30,7 +30,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
 
     images = _merged(image for text in options.images for image in _images(context, text))
     if options.output:
-        with _new_file(options.output) as file:
+        with NewFile(options.output) as file:
             written = save_images(context.engine, images, file)
         if context.json:
             context.say_json({"path": options.output, "bytes": written})
@@ -88,7 +88,7 @@ def _merged(images: t.Iterable[ImageToSave]) -> list[ImageToSave]:
     return list(found.values())
 
 
-class _new_file:
+class NewFile:
     """A file that is there, whole, only if all goes well."""
 
     def __init__(self, path: str) -> None:

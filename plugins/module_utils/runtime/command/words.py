@@ -65,6 +65,7 @@ WORDS = (
     Word("unpause", "Unpause all processes within containers", ("container unpause",)),
     Word("update", "Update configuration of containers", ("container update",)),
     Word("container prune", "Remove all stopped containers"),
+    Word("export", "Export a container's file system as a tar archive", ("container export",)),
     Word("fsck", "Check that everything of the engine is whole, and repair it", ("system fsck",)),
     Word("history", "Show the history of an image", ("image history",)),
     Word("image prune", "Remove unused images"),
