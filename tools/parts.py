@@ -126,7 +126,8 @@ def _pytest(
     environment: str, tests: t.Sequence[str], arguments: t.Sequence[str] = (), *, root: bool = False
 ) -> t.Callable[[], Command]:
     def prepare() -> Command:
-        return _pytest_command(controller_environment(environment), environment, tests, arguments, root=root)
+        name = "-".join([environment, *(pathlib.Path(word).name for word in tests if "/" in word)])
+        return _pytest_command(controller_environment(environment), name, tests, arguments, root=root)
 
     return prepare
 
