@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import pathlib
 
 import pytest
 
@@ -20,6 +21,8 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.command.wor
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 
+_SPELLINGS = {word.name for word in WORDS}
+
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)
 def test_a_word_can_be_used_and_explains_itself(word: Word) -> None:
@@ -34,6 +37,13 @@ def test_a_word_can_be_used_and_explains_itself(word: Word) -> None:
     ]
     assert unexplained == []
     assert max(map(len, text.splitlines())) <= 130
+
+
+def test_the_reference_lists_every_word() -> None:
+    lines = (pathlib.Path(__file__).parents[6] / "docs" / "command.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("| `") and line.split("`")[1] in _SPELLINGS]
+    words = sorted((word for word in WORDS if word.help), key=lambda word: (" " in word.name, word.name))
+    assert table == [f"| `{word.name}` | {word.help} |" for word in words]
 
 
 def test_no_two_words_are_spelled_alike() -> None:
