@@ -12,7 +12,7 @@ import stat
 import typing as t
 
 from ..runtime.copying.compare import Change, hash_pieces
-from ..runtime.copying.items import DIRECTORY, FILE, LINK, Item, Source
+from ..runtime.copying.items import DIRECTORY, FILE, LINK, Item, Source, first_of
 from ..runtime.copying.listed import compare_with_list
 from ..runtime.copying.parcel import IS_DIRECTORY, WANTED, ParcelWriter
 from ..runtime.copying.place import absolute, join, split
@@ -171,7 +171,7 @@ def _copy_to_controller(
 ) -> dict[str, t.Any]:
     with doing(f"copy from {request.thing}"), reach(engine, request, writing=False) as reached:
         source = source_in(reached.place, request)
-        first = next(iter(source.items()))
+        first = first_of(source)
         top = _top(request, sent, first)
         changes = list(compare_with_list(source, request.listed or {}, top, request.wishes))
         if changes and (sent.diff or not check_mode):

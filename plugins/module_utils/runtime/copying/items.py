@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import IntegrityError
+from ..errors import IntegrityError, NotFound
 
 FILE, DIRECTORY, LINK, HARD_LINK, PIPE = "file", "directory", "link", "hard link", "pipe"
 KINDS = (FILE, DIRECTORY, LINK, HARD_LINK, PIPE)
@@ -67,11 +67,16 @@ class Source(t.Protocol):
 
     def items(self) -> t.Iterator[Item]:
         """May be asked more than once, and every time says the same if nothing has changed."""
-        ...
 
     def content(self, item: Item) -> Pieces:
         """Of an item of kind FILE, one that `items` has named."""
-        ...
+
+
+def first_of(source: Source) -> Item:
+    """The thing itself. NotFound where there is nothing, any more."""
+    for item in source.items():
+        return item
+    raise NotFound("there is nothing to copy")
 
 
 def hash_zeros(found: t.Any, amount: int) -> None:

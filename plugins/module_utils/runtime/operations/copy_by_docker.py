@@ -14,7 +14,7 @@ import typing as t
 
 from ..copying.compare import Wishes
 from ..copying.destinations import Destination, as_docker
-from ..copying.items import DIRECTORY, FILE, Item
+from ..copying.items import DIRECTORY, FILE, Item, first_of
 from ..copying.landing import Landing
 from ..copying.place import Place, absolute, split
 from ..copying.tree_source import TreeSource
@@ -138,7 +138,7 @@ def _source(place: Place, source: str, manner: Manner) -> tuple[TreeSource, str,
 
 def _copy(place: Place, source: str, at: Reached, dest: str, manner: Manner) -> Copied:
     tree, name, content_only = _source(place, source, manner)
-    first: Item = next(iter(tree.items()))
+    first: Item = first_of(tree)
     found = as_docker(at.place, dest, name, is_directory=first.kind == DIRECTORY, content_only=content_only)
     if at.record is None:
         guard_host(at.place, absolute(dest), found, first)

@@ -15,7 +15,7 @@ import typing as t
 
 from ..copying.compare import Change, Wishes
 from ..copying.destinations import Destination, as_copy
-from ..copying.items import DIRECTORY, FILE, Item, Source
+from ..copying.items import DIRECTORY, FILE, Item, Source, first_of
 from ..copying.place import Place, absolute, split
 from ..copying.text_diff import differences_shown
 from ..copying.tree_source import TreeSource
@@ -101,7 +101,7 @@ def planned_copy(
             wishes = request.wishes._replace(
                 uid=_number("owner", request.owner, at), gid=_number("group", request.group, at)
             )
-            first = next(iter(source.items()))
+            first = first_of(source)
             destination = _destination(request, at.place, source, first)
             if request.outwards:
                 guard_host(at.place, absolute(request.dest), destination, first)
@@ -145,7 +145,7 @@ def source_in(place: Place, request: CopyRequest) -> TreeSource:
         path = place.end_of_links(path)
     archive = request.wishes.archive
     source = TreeSource(place, path, follow=request.local_follow, archive=archive)
-    if request.src.endswith("/") and next(iter(source.items())).kind != DIRECTORY:
+    if request.src.endswith("/") and first_of(source).kind != DIRECTORY:
         raise InvalidInput(
             f"src: {path} of {place.name} is not a directory", "take the slash at its end away"
         )
@@ -208,7 +208,8 @@ def _validation(engine: Engine, request: CopyRequest, at: Reached) -> t.Callable
     if not request.validate:
         return None
     if "%s" not in request.validate:
-        raise InvalidInput("validate: it has no %s", "put %s where the path of the file belongs")
+        problem = "validate: there is no place for the path of the file in it"
+        raise InvalidInput(problem, "write %s where it belongs")
     if request.outwards or request.volume:
         raise InvalidInput("validate: the command runs in a container that files are copied to")
     if at.init is None:
