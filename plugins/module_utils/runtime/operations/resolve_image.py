@@ -40,6 +40,8 @@ class ResolvedImage(t.NamedTuple):
     reason: str = ""
     digest: str | None = None
     warning: str = ""
+    coming: bool = False
+    """Somebody else has been asked to bring it: it is there when it is needed."""
 
 
 def resolve_image(

@@ -207,7 +207,7 @@ class _Sketch:
         self.warnings += [image.warning] if image.warning else []
         if image.must_pull:
             self._pull(image, platform)
-        elif image.record is None:
+        elif image.record is None and not image.coming:
             raise NotFound(
                 f"container {self.name}: image {familiar_name(name)} is not on this host, and pull is never",
                 "pull it with the image module, or choose pull: missing",
@@ -307,9 +307,9 @@ class _Sketch:
         if self.request.restart:
             self._restart(found, "restart is true")
         elif self.request.state == "started":
-            alone = self.sight.left_alone_by(found.record)
-            if alone:
-                self._restart(found, f"network_mode: container {alone} has another network now")
+            reason = self.sight.left_alone(found.record)
+            if reason:
+                self._restart(found, reason)
 
     def pause_or_resume(self) -> None:
         found, paused = self.now, self.request.paused

@@ -89,13 +89,14 @@ class Sight:
 
         return inherited_volumes(self.engine.records.read(), asked)
 
-    def left_alone_by(self, record: ContainerRecord) -> str:
-        """The container whose network it shared until that one got another."""
+    def left_alone(self, record: ContainerRecord) -> str:
+        """Why the container, which runs, does not share any more what it shall share with another one."""
         if not (record.config.network_mode or "").startswith("container:"):
             return ""
         from ..operations.look_at_shared_network import left_alone_by
 
-        return left_alone_by(self.engine, record)
+        other = left_alone_by(self.engine, record)
+        return other and f"network_mode: container {other} has another network now"
 
     def networks(self, record: ContainerRecord) -> list[str]:
         """Those that the container is on."""

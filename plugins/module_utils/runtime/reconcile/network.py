@@ -88,7 +88,7 @@ def _look() -> HostView:
 def _plan_removal(engine: Engine, request: NetworkRequest, before: Network | None) -> PlannedNetwork:
     if before is None:
         return PlannedNetwork(Plan(), None, None)
-    attached = _attached(engine, before)
+    attached = sorted(attached_containers(engine, before))
     if attached and not request.force:
         raise Conflict(
             f"remove network {before.name}: connected to it: {', '.join(attached)}",
@@ -179,15 +179,14 @@ def _lost_addresses(
 # Who is connected
 
 
-def _attached(engine: Engine, network: Network) -> list[str]:
+def attached_containers(engine: Engine, network: Network) -> set[str]:
+    """Names of those that have a place on it, whether they run or not."""
     rows = engine.records.read()
-    return sorted(
-        {container_name(rows, endpoint.container_id) for endpoint in endpoints_in(rows, network.name)}
-    )
+    return {container_name(rows, endpoint.container_id) for endpoint in endpoints_in(rows, network.name)}
 
 
 def _plan_members(engine: Engine, request: NetworkRequest, before: Network | None) -> _Members:
-    there = _attached(engine, before) if before else []
+    there = sorted(attached_containers(engine, before)) if before else []
     if request.connected is None:
         return _Members()
     wanted = list(dict.fromkeys(_connectable(engine, name).name for name in request.connected))

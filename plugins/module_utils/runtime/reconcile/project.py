@@ -1,0 +1,288 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What has to be done so that many containers, with their networks, volumes and images, are as they are
+declared. Everything is planned before anything is done.
+
+    networks ─▶ volumes ─▶ images, each once ─▶ containers, those that others depend on first
+    ─▶ what the project owns and no longer declares
+
+What one part of the plan is going to make, the others count on (project_sight.py). The plan is carried out by
+project_run.py.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..container.config import ContainerConfig
+from ..container.labels import PROJECT
+from ..container.records import list_containers
+from ..container.sharing import joined_containers
+from ..errors import CoracleError, InvalidInput, doing
+from ..network.records import list_networks
+from .container import Planned
+from .container_request import Request
+from .differences import removed
+from .network import NetworkRequest, PlannedNetwork, attached_containers, plan_network
+from .network_steps import RemoveNetwork
+from .project_sight import ProjectSight
+from .steps import Plan
+from .volume import PlannedVolume, VolumeRequest, plan_volume
+
+if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
+    from ..engine import Engine
+    from ..oci.reference import Reference
+    from .image_steps import PullImage
+
+STARTED, HEALTHY, COMPLETED = "started", "healthy", "completed"
+"""What `depends_on` can wait for: that the other runs, that its health check says so, that it has ended
+well.
+"""
+
+
+class Item(t.NamedTuple):
+    """One declared container. `depends_on`: conditions by name."""
+
+    asked: ContainerConfig
+    request: Request
+    depends_on: t.Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.request.name
+
+
+class Project(t.NamedTuple):
+    """What a task declares. `name` is empty where it owns nothing; `images` are (reference, platform)."""
+
+    name: str
+    state: str
+    items: t.Sequence[Item]
+    networks: t.Sequence[NetworkRequest] = ()
+    volumes: t.Sequence[VolumeRequest] = ()
+    images: t.Sequence[tuple[Reference, str | None]] = ()
+    purge: bool = False
+    pull: str = "missing"
+    registry: t.Any = None
+
+
+class ProjectPlan(t.NamedTuple):
+    """In the order in which it is done, but for containers: those wait for what they depend on (`needs`, with
+    conditions) and otherwise for nobody. `needs_images`: pulls by container.
+    """
+
+    networks: t.Sequence[PlannedNetwork] = ()
+    volumes: t.Sequence[PlannedVolume] = ()
+    pulls: t.Sequence[PullImage] = ()
+    containers: t.Mapping[str, Planned] = {}
+    needs: t.Mapping[str, t.Mapping[str, str]] = {}
+    needs_images: t.Mapping[str, t.Collection[PullImage]] = {}
+    purged: t.Mapping[str, Planned] = {}
+    purged_networks: t.Sequence[PlannedNetwork] = ()
+    more_warnings: t.Sequence[str] = ()
+
+    @property
+    def purged_first(self) -> list[str]:
+        """Those whose ports of the host somebody else is going to have."""
+        wanted = {
+            port
+            for planned in self.containers.values()
+            if planned.after is not None
+            for port in _ports_of(planned.after.record)
+        }
+        return [
+            name
+            for name, planned in self.purged.items()
+            if planned.before is not None and wanted.intersection(_ports_of(planned.before.record))
+        ]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.actions)
+
+    @property
+    def actions(self) -> list[str]:
+        """Sentences in the order of the declaration."""
+        before = [*(planned.plan for planned in self.networks), *(planned.plan for planned in self.volumes)]
+        after = [planned.plan for planned in (*self.containers.values(), *self.purged.values())]
+        after += [planned.plan for planned in self.purged_networks]
+        return [
+            *(action for plan in before for action in plan.actions),
+            *(step.describe() for step in self.pulls),
+            *(action for plan in after for action in plan.actions),
+        ]
+
+    @property
+    def warnings(self) -> list[str]:
+        given = [
+            *(planned.warnings for planned in self.networks),
+            *(planned.warnings for planned in self.volumes),
+            *(planned.warnings for planned in (*self.containers.values(), *self.purged.values())),
+            self.more_warnings,
+        ]
+        return [sentence for sentences in given for sentence in sentences]
+
+
+def plan_project(engine: Engine, project: Project, *, check_mode: bool = False) -> ProjectPlan:
+    """Changes nothing. Raises InvalidInput with everything that is wrong in any of the declarations."""
+    needs = dependencies(project.items)
+    ordered = in_order(needs)
+    absent = project.state == "absent"
+    networks = [] if absent else [plan_network(engine, request) for request in project.networks]
+    volumes = [] if absent else [plan_volume(engine, request) for request in project.volumes]
+    sight = ProjectSight(
+        engine,
+        rehearses=check_mode,
+        networks=[request.name for request in project.networks],
+        containers=[item.name for item in project.items],
+    )
+    if not absent:
+        for reference, platform in project.images:
+            sight.image_called(str(reference), platform, project.pull, project.registry)
+    items = {item.name: item for item in project.items}
+    planned = _plan_items(sight, [items[name] for name in ordered])
+    purged = _plan_purge(sight, project) if project.purge or absent else {}
+    going = {*purged, *(items if absent else ())}
+    purged_networks, warnings = (
+        _plan_network_purge(engine, project, going) if project.purge or absent else ([], [])
+    )
+    return ProjectPlan(
+        networks=networks,
+        volumes=volumes,
+        pulls=list(sight.pulls.values()),
+        containers={name: planned[name] for name in items},
+        needs=_reversed(needs) if absent else needs,
+        needs_images=sight.pulls_by_container,
+        purged=purged,
+        purged_networks=purged_networks,
+        more_warnings=warnings,
+    )
+
+
+# The order
+
+
+def dependencies(items: t.Sequence[Item]) -> dict[str, dict[str, str]]:
+    """What each container has to wait for: what it says, and what it shares with others. InvalidInput for
+    names that are not declared, or are declared twice.
+    """
+    declared = [item.name for item in items]
+    twice = sorted({name for name in declared if declared.count(name) > 1})
+    if twice:
+        raise InvalidInput(f"containers: {', '.join(twice)} is declared twice", "give each a name of its own")
+    needs: dict[str, dict[str, str]] = {}
+    for item in items:
+        shared = [*joined_containers(item.asked).values()]
+        shared += [source["container"] for source in item.asked.volumes_from or ()]
+        shared += [
+            name
+            for network in item.asked.networks or ()
+            for name, _alias in network.get("links", ())
+            if name != item.name
+        ]
+        strangers = sorted(set(item.depends_on).difference(declared))
+        if strangers:
+            raise InvalidInput(
+                f"containers: {item.name} depends on {', '.join(strangers)}, which is not declared here",
+                "declare it in the same task, or take it out of depends_on",
+            )
+        needs[item.name] = {
+            **{name: STARTED for name in shared if name in declared},
+            **item.depends_on,
+        }
+    return needs
+
+
+def in_order(needs: t.Mapping[str, t.Collection[str]]) -> list[str]:
+    """Each after those that it needs, else as declared. InvalidInput names a circle."""
+    ordered: dict[str, None] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            raise InvalidInput(f"containers: {circle} depend on each other", "break the circle")
+        if name not in ordered:
+            for needed in needs[name]:
+                add(needed, (*above, name))
+            ordered[name] = None
+
+    for name in needs:
+        add(name, ())
+    return list(ordered)
+
+
+def _reversed(needs: t.Mapping[str, t.Collection[str]]) -> dict[str, dict[str, str]]:
+    """For going down: each waits for those that need it."""
+    return {name: {other: "" for other, needed in needs.items() if name in needed} for name in needs}
+
+
+# The parts
+
+
+def _plan_items(sight: ProjectSight, ordered: t.Sequence[Item]) -> dict[str, Planned]:
+    """All of them, with all that is wrong in one error."""
+    planned: dict[str, Planned] = {}
+    problems: list[CoracleError] = []
+    for item in ordered:
+        try:
+            with doing(f"containers: {item.name}"):
+                planned[item.name] = sight.plan(item.asked, item.request)
+        except CoracleError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise InvalidInput(
+            f"{len(problems)} containers: " + "; ".join(str(problem) for problem in problems),
+            "nothing was changed",
+        )
+    return planned
+
+
+def _plan_purge(sight: ProjectSight, project: Project) -> dict[str, Planned]:
+    """Containers of the project that it does not declare any more, those that were made last first."""
+    declared = {item.name for item in project.items}
+    owned = [record for record in list_containers(sight.engine.records) if _owner(record) == project.name]
+    return {
+        record.name: sight.plan(ContainerConfig(), Request(record.name, state="absent"))
+        for record in reversed(owned)
+        if project.name and record.name not in declared
+    }
+
+
+def _ports_of(record: ContainerRecord) -> set[tuple[str, int]]:
+    """Protocols and numbers of the ports of the host that are asked for by number."""
+    return {
+        (port["protocol"], number)
+        for port in record.config.published_ports or ()
+        for number in range(port["host_port"], port["host_port_end"] + 1)
+        if number
+    }
+
+
+def _owner(record: ContainerRecord) -> str:
+    return (record.config.labels or {}).get(PROJECT, "")
+
+
+def _plan_network_purge(
+    engine: Engine, project: Project, going: t.Collection[str]
+) -> tuple[list[PlannedNetwork], list[str]]:
+    """Networks of the project that it does not declare, or all of them if it is to go; and warnings of those
+    that stay because other containers than those in `going` are on them.
+    """
+    declared = {request.name for request in project.networks}
+    rows = engine.records.read()
+    plans, warnings = [], []
+    for network in list_networks(rows):
+        owned = bool(project.name) and network.labels.get(PROJECT) == project.name
+        is_declared = network.name in declared
+        if not (owned or is_declared) or (is_declared and project.state != "absent"):
+            continue
+        others = attached_containers(engine, network).difference(going)
+        if others:
+            warnings.append(f"network {network.name} stays: connected to it: {', '.join(sorted(others))}")
+            continue
+        step = RemoveNetwork(network.name)
+        plans.append(PlannedNetwork(Plan([step], [removed(step.describe())]), network, None))
+    return plans, warnings

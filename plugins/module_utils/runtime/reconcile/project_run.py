@@ -1,0 +1,171 @@
+# Copyright (c) The Coracle authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Carry out the plan for many containers: several at a time, each after what it depends on.
+
+Images come first and by themselves; a container begins as soon as its images are there and what it depends on
+has begun. A failure stops those that depend on it, and nobody else. What the project owns and no longer
+declares goes when everything else went well.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import typing as t
+
+from ..engine import Engine
+from ..errors import CoracleError
+from ..operations.crew import Crew
+from .project import COMPLETED, HEALTHY
+
+if t.TYPE_CHECKING:
+    from .container import Planned
+    from .image_steps import PullImage
+    from .project import ProjectPlan
+    from .steps import Step
+
+_PULL = "pull "
+
+
+class Outcome(t.NamedTuple):
+    """What became of one container. `error` is a sentence; `skipped` says which failure stopped it before it
+    began. `facts` are those of its steps.
+    """
+
+    name: str
+    error: str = ""
+    skipped: str = ""
+    facts: t.Mapping[str, t.Any] = {}
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.error or self.skipped)
+
+
+def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout: float) -> list[Outcome]:
+    """One outcome for each container of the plan, in its order, and for those that are purged.
+
+    `wait_timeout`: seconds for a container to reach the condition that another one depends on. Errors about
+    networks and volumes are raised: nothing else has begun then.
+    """
+    for made in [*(each.plan for each in plan.networks), *(each.plan for each in plan.volumes)]:
+        made.execute(engine)
+    for name in plan.purged_first:
+        plan.purged[name].plan.execute(engine)
+    engine.close()  # nobody may carry an open state file over a fork
+    with Crew(parallelism) as crew:
+        outcomes = _Shift(engine, plan, crew, wait_timeout).run()
+    failed = any(outcome.failed for outcome in outcomes)
+    return [*outcomes, *_purge(engine, plan, failed)]
+
+
+def _purge(engine: Engine, plan: ProjectPlan, failed: bool) -> list[Outcome]:
+    outcomes = []
+    for name, planned in plan.purged.items():
+        if name in plan.purged_first:
+            outcomes.append(Outcome(name))
+        elif failed:
+            outcomes.append(Outcome(name, skipped="it is no longer declared, but other containers failed"))
+        else:
+            outcomes.append(_tried(engine, name, planned))
+    if not failed and not any(outcome.failed for outcome in outcomes):
+        for network in plan.purged_networks:
+            network.plan.execute(engine)
+    return outcomes
+
+
+def _tried(engine: Engine, name: str, planned: Planned) -> Outcome:
+    try:
+        planned.plan.execute(engine)
+    except CoracleError as error:
+        return Outcome(name, error=str(error))
+    return Outcome(name)
+
+
+class _Shift:
+    def __init__(self, engine: Engine, plan: ProjectPlan, crew: Crew, wait_timeout: float) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._crew = crew
+        self._wait_timeout = wait_timeout
+        self._outcomes: dict[str, Outcome] = {}
+        self._begun: dict[str, float] = {}
+        self._pulls = {f"{_PULL}{number}": step for number, step in enumerate(plan.pulls)}
+        self._pulled: dict[int, str] = {}
+        """Errors of the pulls that have ended, by the identity of their steps; empty: it is there."""
+
+    def run(self) -> list[Outcome]:
+        waiting_pulls = list(self._pulls)
+        waiting = list(self._plan.containers)
+        while waiting or waiting_pulls or self._crew.busy:
+            while waiting_pulls and not self._crew.full:
+                name = waiting_pulls.pop(0)
+                self._crew.begin(name, functools.partial(_execute, self._copy(), [self._pulls[name]]))
+            waiting = [name for name in waiting if not self._settle(name)]
+            if self._crew.busy:
+                self._note(*self._crew.next())
+        return [self._outcomes[name] for name in self._plan.containers]
+
+    def _settle(self, name: str) -> bool:
+        """Begin it if it can begin; or say at once what became of it. False: it has to wait."""
+        needs = self._plan.needs.get(name, {})
+        pulls = [self._pulled.get(id(step)) for step in self._plan.needs_images.get(name, ())]
+        failed = [other for other in needs if other in self._outcomes and self._outcomes[other].failed]
+        broken = next(filter(None, pulls), "")
+        if failed:
+            self._outcomes[name] = Outcome(name, skipped=f"it depends on {', '.join(failed)}")
+            return True
+        if broken:
+            self._outcomes[name] = Outcome(name, error=broken)
+            return True
+        if None in pulls or any(other not in self._outcomes for other in needs):
+            return False
+        steps = self._plan.containers[name].plan.steps
+        if not steps:
+            self._outcomes[name] = Outcome(name)
+            return True
+        if self._crew.full:
+            return False
+        self._begun[name] = time.monotonic()
+        job = functools.partial(_execute, self._copy(), steps, needs, self._wait_timeout)
+        self._crew.begin(name, job)
+        return True
+
+    def _copy(self) -> Engine:
+        return Engine(self._engine.paths, self._engine.runtime, self._engine.conmon)
+
+    def _note(self, name: str, answer: dict[str, t.Any] | CoracleError) -> None:
+        if name in self._pulls:
+            error = str(answer) if isinstance(answer, CoracleError) else ""
+            self._pulled[id(self._pulls[name])] = error
+            return
+        seconds = time.monotonic() - self._begun[name]
+        if isinstance(answer, CoracleError):
+            self._outcomes[name] = Outcome(name, error=str(answer), facts=answer.facts, seconds=seconds)
+        else:
+            self._outcomes[name] = Outcome(name, facts=answer, seconds=seconds)
+
+
+def _execute(
+    engine: Engine,
+    steps: t.Sequence[Step | PullImage],
+    needs: t.Mapping[str, str] | None = None,
+    wait_timeout: float = 0.0,
+) -> dict[str, t.Any]:
+    """In a process of its own."""
+    from .steps import Plan
+
+    with engine:
+        _await(engine, needs or {}, wait_timeout)
+        return Plan(steps).execute(engine)
+
+
+def _await(engine: Engine, needs: t.Mapping[str, str], timeout: float) -> None:
+    """Until the others are where they have to be. Who has only to be started is that already."""
+    from ..operations.wait_for_containers import Want, wait_for_containers
+
+    wants = {HEALTHY: Want("healthy"), COMPLETED: Want("exited", exit_codes=(0,))}
+    for name, condition in needs.items():
+        if condition in wants:
+            wait_for_containers(engine, [name], wants[condition], timeout)
