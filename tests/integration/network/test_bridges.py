@@ -315,8 +315,11 @@ def test_only_the_parts_of_pyroute2_that_are_needed_are_imported(tmp_path: pathl
     code = """
 import sys
 sys.path.insert(0, sys.argv[1])
+programs = []
+sys.addaudithook(lambda event, what: programs.append(what) if event == "subprocess.Popen" else None)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.links import host_view
 host_view()
+assert not programs, programs
 assert "asyncio" not in sys.modules and "sqlite3" not in sys.modules, sorted(sys.modules)
 import pyroute2
 assert pyroute2.IPRoute

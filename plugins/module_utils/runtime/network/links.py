@@ -15,6 +15,7 @@ import ipaddress
 import os
 import socket
 import sys
+import types
 import typing as t
 
 from ..errors import HostNotReady
@@ -327,8 +328,9 @@ def _route_phrase(verb: str, destination: str, gateway: str) -> str:
 
 @functools.cache
 def _messages() -> dict[str, t.Any]:
-    """The message classes. What else the package imports by itself costs a task five times as much (asyncio,
-    a database of links): it is left out where that works, as it does in all versions known.
+    """The message classes. What else the package does by itself costs a task ten times as much (asyncio, a
+    database of links, the programs `uname` and `file`): it is left out where that works, as it does in all
+    versions known.
     """
     spec = importlib.util.find_spec("pyroute2")
     if spec is None and sys.flags.no_site:  # the agent: what is installed on the host is not on its path yet
@@ -340,14 +342,26 @@ def _messages() -> dict[str, t.Any]:
         raise HostNotReady(f"{sys.executable} has no module pyroute2 (package python3-pyroute2)", _HINT)
     if "pyroute2" not in sys.modules:
         sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)
+        sys.modules["pyroute2.config"] = _Config("pyroute2.config")
         try:
             return _import_messages()
         except (ImportError, AttributeError):
             for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
                 del sys.modules[name]
         finally:
-            sys.modules.pop("pyroute2", None)
+            for name in ("pyroute2", "pyroute2.config"):
+                sys.modules.pop(name, None)
     return _import_messages()
+
+
+class _Config(types.ModuleType):
+    """What message classes want of the package's settings. The real ones begin with looking the machine over
+    (`platform.architecture`), which starts two programs, found by the caller's PATH.
+    """
+
+    AF_BRIDGE, AF_NETLINK = 7, 16
+    data_plugins_pkgs: t.ClassVar[tuple[str, ...]] = ()
+    data_plugins_path: t.ClassVar[tuple[str, ...]] = ()
 
 
 def _import_messages() -> dict[str, t.Any]:

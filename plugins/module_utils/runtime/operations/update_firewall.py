@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -16,6 +17,7 @@ from .network_snapshot import network_snapshot
 if t.TYPE_CHECKING:
     from ..engine import Engine
     from ..network.model import Snapshot
+    from ..network.ruleset import Ruleset
 
 
 def update_firewall(engine: Engine) -> None:
@@ -34,20 +36,28 @@ def update_firewall_locked(engine: Engine) -> None:
     versions = _forwarded(snapshot)
     forwarding.remember_interfaces(_record(engine), versions, _own_links(snapshot))
     ruleset = render(snapshot, _host_facts(engine, snapshot))
-    leads = targets(snapshot)
-    ports_changed = False
-    if ruleset is None:
-        forwarding.switch_off(_record(engine))
-        ports_changed = nftables.remove(snapshot.instance)
-    elif not nftables.is_applied(ruleset):
-        ports_changed = not nftables.has_chain(snapshot.instance, port_mark(leads))
-        nftables.apply(ruleset)
-    forwarding.switch_on(versions)
-    if ports_changed:
-        from ..network.conntrack import forget_stale
-
-        forget_stale(leads, snapshot.networks)
+    with _connections(engine, snapshot, ruleset):
+        if ruleset is None:
+            forwarding.switch_off(_record(engine))
+            nftables.remove(snapshot.instance)
+        elif not nftables.is_applied(ruleset):
+            nftables.apply(ruleset)
+        forwarding.switch_on(versions)
     open_host_firewall(engine, snapshot, used_bridges(snapshot))
+
+
+def _connections(engine: Engine, snapshot: Snapshot, ruleset: Ruleset | None) -> t.ContextManager[None]:
+    """What the kernel remembers of connections follows the block, if the published ports are to change."""
+    leads = targets(snapshot)
+    if ruleset is None:
+        changing = nftables.is_there(snapshot.instance)
+    else:
+        changing = not nftables.has_chain(snapshot.instance, port_mark(leads))
+    if not changing:
+        return contextlib.nullcontext()
+    from ..network.conntrack import following
+
+    return following(os.path.join(engine.paths.run_root, "conntrack"), leads, snapshot.networks)
 
 
 def _record(engine: Engine) -> str:
