@@ -77,13 +77,18 @@ class Shore:
 class Terminal:
     """A program at a pseudo-terminal of its own: type, wait for text, resize, see how it ended."""
 
-    def __init__(self, argv: list[str], rows: int = 24, columns: int = 80) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        rows: int = 24,
+        columns: int = 80,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
         self.text = ""
         self._seen = 0
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ["TERM"] = "xterm"
-            os.execv(argv[0], argv)
+            os.execve(argv[0], argv, {**(environment or os.environ), "TERM": "xterm"})
         self.resize(rows, columns)
 
     def __enter__(self) -> Terminal:

@@ -52,7 +52,7 @@ def test_from_create_to_rm(coracle: Shore) -> None:
 
 def test_names_that_are_taken_and_ids_that_are_not_clear(coracle: Shore, harbour: Harbour) -> None:
     first = create(coracle, "web", "true")
-    assert coracle.refused("create", "--name", "web", "busybox", code=125) == (
+    assert coracle.refused("create", "--name", "web", "busybox") == (
         f'Error: Conflict. The container name "/web" is already in use by container "{first}". '
         "You have to remove (or rename) that container to be able to reuse that name.\n"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import subprocess
 import typing as t
 import zipfile
 
@@ -19,7 +20,7 @@ ONCE = {"state": "present"}
 
 def versions(target: Target) -> list[str]:
     agent = pathlib.Path(target.paths.agent)
-    return sorted(path.name for path in agent.iterdir() if path.name not in ("current", "known"))
+    return sorted(path.name for path in agent.iterdir() if len(path.name) == 64)
 
 
 def current(target: Target) -> str:
@@ -38,6 +39,8 @@ def test_a_bare_target_gets_the_module_first_and_the_engine_with_it(bare_target:
     with zipfile.ZipFile(place / "coracle.pyz") as archive:
         assert "coracle/modules/container_info.py" in archive.namelist()
     assert len(list(place.glob("cpython-*.zip"))) == 1
+    command = [os.path.join(bare_target.paths.agent, "coracle"), "ps", "-a", "--format", "{{.Names}}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "web\n"
 
     second, info, gone = bare_target.run(
         bare_target.container(**declared), bare_target.info(), bare_target.container(state="absent")

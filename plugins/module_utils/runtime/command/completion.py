@@ -22,7 +22,7 @@ _coracle() {
     COMPREPLY=()
     compopt +o default 2>/dev/null
     while IFS= read -r line; do
-        if [ "$line" = ":files" ]; then compopt -o default; else COMPREPLY+=("$line"); fi
+        if [ "$line" = ":files" ]; then compopt -o default 2>/dev/null; else COMPREPLY+=("$line"); fi
     done < <(coracle complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -F _coracle coracle

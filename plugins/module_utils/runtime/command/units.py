@@ -53,9 +53,10 @@ def seconds_of(timestamp: str) -> float | None:
     text = comparable(timestamp)
     if not text or timestamp.startswith("0001"):  # Docker's word for never
         return None
-    import calendar
+    import datetime
 
-    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) + float(f"0.{text[20:-1] or 0}")
+    whole = datetime.datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
+    return whole + float(f"0.{text[20:-1] or 0}")
 
 
 def local_time(timestamp: str) -> str:

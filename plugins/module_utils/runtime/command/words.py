@@ -45,7 +45,7 @@ WORDS = (
         ("container attach",),
     ),
     Word("cp", "Copy files between a container and here", ("container cp",)),
-    Word("create", "Create a new container", ("container create",), failure=125),
+    Word("create", "Create a new container", ("container create",)),
     Word("exec", "Execute a command in a running container", ("container exec",)),
     Word("inspect", "Return detailed information on containers, images, networks and volumes"),
     Word("container inspect", "Display detailed information on containers", module="inspect"),
