@@ -9,6 +9,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
@@ -58,6 +61,16 @@ static long makes_node(const char *path, mode_t kind, unsigned major_number, uns
 {
     long result = mknod(path, kind | 0600, makedev(major_number, minor_number));
     if (result == 0) { result = opens(path, O_RDONLY); unlink(path); }
+    return result;
+}
+
+/* An interface behind a node of the tun device; it ends with the descriptor. */
+static long makes_tun(const char *node)
+{
+    struct ifreq wanted = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+    int fd = open(node, O_RDWR | O_CLOEXEC);
+    long result = fd < 0 ? -1 : ioctl(fd, TUNSETIFF, &wanted);
+    if (fd >= 0) { int error = errno; close(fd); errno = error; }
     return result;
 }
 
@@ -197,6 +210,7 @@ static void forbidden(void)
     say("open_fuse_node", opens("/nodes/fuse", O_RDWR));
     say("open_disk_node", opens("/nodes/disk", O_RDONLY));
     say("open_tun_node", opens("/nodes/tun", O_RDWR));
+    say("make_tun", makes_tun("/nodes/tun"));
     say("read_kcore", reads("/proc/kcore"));
     say("read_keys", reads("/proc/keys"));
     say("read_interrupts", reads("/proc/interrupts"));

@@ -20,9 +20,9 @@ from ansible_collections.coracle.engine.tests.integration.container.spec.bundles
 
 NODES = {"fuse": (stat.S_IFCHR, 10, 229), "tun": (stat.S_IFCHR, 10, 200)}
 
-FOR_RUNC_ONLY = {"open_tun_node"}
-"""runc before 1.2 allows the tun device after all rules of a specification. Without NET_ADMIN nothing can
-be done with it."""
+ALLOWED_BY_RUNTIMES = {"open_tun_node"}
+"""runc before 1.2 and crun of Debian 13 allow the tun device after all rules of a specification. Without
+NET_ADMIN nothing can be done with it: `make_tun`."""
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ def test_nothing_dangerous(probing: Bundle, runtime: str) -> None:
     found = answers(probing, "forbidden", runtime)
     assert len(found) >= 60
     allowed = {name for name, answer in found.items() if answer == "yes"}
-    assert allowed == (FOR_RUNC_ONLY if runtime == "runc" else set()) & set(found)
+    assert allowed - ALLOWED_BY_RUNTIMES == set()
+    assert found["make_tun"] == "EPERM"
 
 
 def test_refusals_look_like_what_programs_expect(probing: Bundle, runtime: str) -> None:
