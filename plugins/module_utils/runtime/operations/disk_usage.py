@@ -18,6 +18,7 @@ from ..container.status import observe
 from ..content.blobs import BlobStore
 from ..content.images import ImageName, ImageRecord, list_images, names_of, users_of
 from ..layers.store import LayerStore
+from ..linux.cgroups import CgroupLayout, layout
 from ..linux.tree_size import tree_size
 from ..oci.digest import hex_of
 from ..volume.records import VolumeRecord, containers_using, list_volumes
@@ -78,7 +79,8 @@ def disk_usage(engine: Engine) -> DiskUsage:
     with engine.records.snapshot():
         images = _images(engine)
         records = list_containers(engine.records, hidden=True, damaged=[])
-        containers = [_container(engine, record) for record in records]
+        at = layout() if records else None
+        containers = [_container(engine, record, at) for record in records]
         volumes = [_volume(engine, record) for record in list_volumes(engine.records.read())]
         return DiskUsage(
             images=_sum_of_images(engine, images),
@@ -102,9 +104,9 @@ def _sum(sizes: t.Collection[tuple[int, bool]]) -> Usage:
     )
 
 
-def _container(engine: Engine, record: ContainerRecord) -> ContainerUsage:
+def _container(engine: Engine, record: ContainerRecord, at: CgroupLayout | None) -> ContainerUsage:
     directory = engine.paths.container(record.id)
-    return ContainerUsage(record, observe(engine, record).status, tree_size(f"{directory}/upper"))
+    return ContainerUsage(record, observe(engine, record, at).status, tree_size(f"{directory}/upper"))
 
 
 def _volume(engine: Engine, record: VolumeRecord) -> VolumeUsage:
@@ -119,7 +121,10 @@ def _sum_of_logs(engine: Engine, containers: t.Sequence[ContainerUsage]) -> Usag
         total=len(there),
         active=sum(one.status not in AT_REST for one, _size in there),
         size=sum(size for _one, size in there),
-        reclaimable=sum(measure_logs(engine, one.record, everything=True, until="") for one, _size in there),
+        reclaimable=sum(
+            measure_logs(engine, one.record, rests=one.status in AT_REST, everything=True, until="")
+            for one, _size in there
+        ),
     )
 
 

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
-from ..container.records import ContainerRecord, is_hidden, list_containers
+from ..container.records import ContainerRecord, find_container, is_hidden
 from ..container.sharing import joined_containers
 from ..container.status import observe
-from ..errors import Conflict, TimedOut, doing
+from ..errors import Conflict, StateError, TimedOut, doing
 from ..linux.locks import lock
 from ..linux.processes import is_alive
 from ..linux.tree_size import tree_size
@@ -42,7 +43,8 @@ def _remove(engine: Engine, record: ContainerRecord) -> list[str]:
             lock(engine.paths, f"replacement-{record.id}", timeout=0, fleeting=True),
             locked_container(engine, record.id, _LOCK_TIMEOUT) as fresh,
         ):
-            reason = why_needed(engine, fresh, list_containers(engine.records, hidden=True, damaged=[]))
+            status = observe(engine, fresh).status
+            reason = why_needed(fresh, status, _dependants(engine, fresh))
             if reason:
                 raise Conflict(reason)
             return remove(engine, fresh)
@@ -50,9 +52,8 @@ def _remove(engine: Engine, record: ContainerRecord) -> list[str]:
         raise Conflict("another task is working with it") from None
 
 
-def why_needed(engine: Engine, record: ContainerRecord, others: t.Iterable[ContainerRecord]) -> str:
-    """Why a container cannot go; empty if it can. `others` are those that stay, hidden ones included."""
-    status = observe(engine, record).status
+def why_needed(record: ContainerRecord, status: str, dependants: t.Iterable[ContainerRecord]) -> str:
+    """Why a container cannot go; empty if it can. `dependants` are those that stay of who `depends_on` it."""
     if status not in AT_REST:
         return f"it is {status}"
     if is_hidden(record.name) or record.state.replaces is not None:
@@ -60,12 +61,31 @@ def why_needed(engine: Engine, record: ContainerRecord, others: t.Iterable[Conta
     awaited_by = record.state.awaited_by
     if awaited_by is not None and is_alive(awaited_by):
         return "a task waits for its output"
-    for other in others:
-        if other.state.replaces is not None and other.state.replaces.container_id == record.id:
+    for other in dependants:
+        if other.state.replaces is not None:
             return "it is being replaced"
-        if other.id != record.id and record.name in joined_containers(other.config).values():
-            return f"container {other.name} shares its network, processes or memory"
+        return f"container {other.name} shares its network, processes or memory"
     return ""
+
+
+def depends_on(record: ContainerRecord) -> set[str]:
+    """Names of the containers that it shares something with, and the id of the one that it replaces."""
+    found = set(joined_containers(record.config).values())
+    return found | {record.state.replaces.container_id} if record.state.replaces else found
+
+
+def _dependants(engine: Engine, record: ContainerRecord) -> list[ContainerRecord]:
+    """Only records that have its name or id somewhere in them are read: there may be a thousand others."""
+    rows = engine.records.read().all(
+        "SELECT id FROM containers WHERE id != ? AND (instr(config, ?) OR instr(state, ?))",
+        (record.id, f"container:{record.name}", record.id),
+    )
+    found = []
+    for row in rows:
+        with contextlib.suppress(StateError):
+            other = find_container(engine.records, row["id"])
+            found += [other] if other and depends_on(other).intersection((record.name, record.id)) else []
+    return found
 
 
 def container_bytes(engine: Engine, container_id: str) -> int:

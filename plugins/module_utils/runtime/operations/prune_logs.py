@@ -33,16 +33,20 @@ def prune_logs(engine: Engine, container_id: str, *, everything: bool = False, u
         locked_container(engine, container_id) as record,
         log_segments.locked(engine.paths, fcntl.LOCK_EX),
     ):
-        return sum(map(_give_back, _unneeded(engine, record, everything, until)))
+        rests = observe(engine, record).status in AT_REST
+        return sum(map(_give_back, _unneeded(engine, record, rests, everything, until)))
 
 
-def measure_logs(engine: Engine, record: ContainerRecord, *, everything: bool, until: str) -> int:
-    """The bytes that `prune_logs` would give back. Only looks."""
-    return sum(map(_size, _unneeded(engine, record, everything, until)))
+def measure_logs(
+    engine: Engine, record: ContainerRecord, *, rests: bool, everything: bool, until: str
+) -> int:
+    """The bytes that `prune_logs` would give back. Only looks. `rests`: the container does not run."""
+    return sum(map(_size, _unneeded(engine, record, rests, everything, until)))
 
 
-def _unneeded(engine: Engine, record: ContainerRecord, everything: bool, until: str) -> list[str]:
-    rests = observe(engine, record).status in AT_REST
+def _unneeded(
+    engine: Engine, record: ContainerRecord, rests: bool, everything: bool, until: str
+) -> list[str]:
     first = 1 if rests else log_segments.SEGMENTS
     if everything:
         first = 0 if rests else 1

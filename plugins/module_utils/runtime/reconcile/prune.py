@@ -26,12 +26,13 @@ from ..container.sharing import in_order_of_start
 from ..container.status import observe
 from ..content.images import ImageName, ImageRecord, list_images, names_of, users_of
 from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
+from ..linux.cgroups import layout
 from ..linux.tree_size import tree_size
 from ..network.model import DEFAULT_NETWORK
 from ..network.records import endpoints_in, list_networks
 from ..oci.reference import familiar_name
 from ..operations.collect_garbage import measure_garbage
-from ..operations.prune_container import container_bytes, why_needed
+from ..operations.prune_container import AT_REST, container_bytes, depends_on, why_needed
 from ..operations.prune_logs import measure_logs
 from ..volume.records import list_volumes, user_ids, volumes_of
 from .prune_filters import Filters, matches
@@ -143,6 +144,8 @@ class _Sketch:
         damaged: list[BaseException] = []
         self.all_containers = list_containers(engine.records, hidden=True, damaged=damaged)
         self.unreadable = [str(error) for error in damaged]
+        at = layout() if self.all_containers else None
+        self.statuses = {record.id: observe(engine, record, at).status for record in self.all_containers}
 
     def finished(self) -> PlannedPrune:
         request = self.request
@@ -171,20 +174,31 @@ class _Sketch:
     def _containers(self, filters: Filters) -> None:
         self.warnings += self.unreadable
         going = [record for record in self.all_containers if self._container_may_go(record, filters)]
+        dependants = self._dependants()
         while True:
-            ids = {record.id for record in going}
-            staying = [record for record in self.all_containers if record.id not in ids]
-            free = [record for record in going if not why_needed(self.engine, record, staying)]
+            self.gone = {record.id for record in going}
+            free = [record for record in going if not self._why_needed(record, dependants)]
             if len(free) == len(going):
                 break
             going = free
-        self.gone = {record.id for record in going}
         for record in reversed(in_order_of_start(going[::-1])):
             volumes = self._volumes_lost_with(record)
             sizes = [tree_size(self._volume_directory(name)) for name in volumes]
-            status = observe(self.engine, record).status
             freed = container_bytes(self.engine, record.id) + sum(sizes)
-            self.steps.append(PruneContainer(freed, record, status))
+            self.steps.append(PruneContainer(freed, record, self.statuses[record.id]))
+
+    def _dependants(self) -> dict[str, list[ContainerRecord]]:
+        """Who depends on a container, by its name or id."""
+        found: dict[str, list[ContainerRecord]] = {}
+        for record in self.all_containers:
+            for needed in depends_on(record):
+                found.setdefault(needed, []).append(record)
+        return found
+
+    def _why_needed(self, record: ContainerRecord, dependants: t.Mapping[str, list[ContainerRecord]]) -> str:
+        others = [*dependants.get(record.name, ()), *dependants.get(record.id, ())]
+        staying = [other for other in others if other.id not in self.gone and other.id != record.id]
+        return why_needed(record, self.statuses[record.id], staying)
 
     def _container_may_go(self, record: ContainerRecord, filters: Filters) -> bool:
         own = record.config.labels or {}
@@ -211,7 +225,8 @@ class _Sketch:
         for record in self.all_containers:
             if record.id in self.gone or not self._container_may_go(record, admitting):
                 continue
-            freed = measure_logs(self.engine, record, everything=everything, until=filters.until)
+            rests = self.statuses[record.id] in AT_REST
+            freed = measure_logs(self.engine, record, rests=rests, everything=everything, until=filters.until)
             if freed:
                 self.steps.append(PruneLogs(freed, record, everything, filters.until))
 
