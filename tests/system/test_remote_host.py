@@ -144,6 +144,26 @@ def test_limits_are_the_kernels(controller: Controller, machine: Machine) -> Non
 
 
 @pytest.mark.usefixtures("image")
+def test_use_is_counted(controller: Controller) -> None:
+    """By control groups v2. The disk is a real one: what is written to it counts."""
+    script = "dd if=/dev/zero of=/file bs=64k count=160 conv=fsync; echo written; while :; do :; done"
+    start(controller, "busy", command=["sh", "-c", script], memory="64m", cpus=0.5)
+    controller.task("coracle.engine.container_wait", name="busy", log="^written$", timeout=120)
+    options = {"stats": True, "stats_interval": 4, "processes": True, "changes": True}
+    [found] = controller.task("coracle.engine.container_info", name="busy", **options)["containers"]
+    stats = found["Stats"]
+    assert 20 < stats["CPU"] < 75
+    assert (stats["MemLimit"], stats["PIDs"]) == (64 << 20, 1)
+    assert 0 < stats["MemUsage"] < 8 << 20
+    assert stats["BlockOutput"] >= 10 << 20
+    assert len(found["Processes"]["Processes"]) == 1
+    assert found["Changes"] == [{"Kind": "A", "Path": "/file"}]
+    remove(controller, "busy")
+    host = controller.task("coracle.engine.host_info")
+    assert (host["cgroups"]["mode"], host["ready"], host["problems"]) == ("v2", True, [])
+
+
+@pytest.mark.usefixtures("image")
 def test_out_of_memory_is_said(controller: Controller) -> None:
     eat = ["sh", "-c", "a=x; while true; do a=$a$a; done"]
     start(controller, "greedy", command=eat, memory="16m", memory_swap="16m")

@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Usage of groups, from files as kernels wrote them: v1 by Linux 6.18, v2 by Linux 6.1 (`recorded/`), both for
-a shell that wrote 20 MiB to a file, read some of it and counted to 20,000. Real groups:
+"""Usage of groups, from files as kernels wrote them: v1 by Linux 6.18, v2 by Linux 6.1 (`recorded/`), each
+for a shell that wrote 20 MiB to a file, read some of it and counted to 20,000. Real groups:
 tests/integration/container/test_use.py and tests/system.
 """
 
