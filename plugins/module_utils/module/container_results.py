@@ -37,11 +37,14 @@ def _host_firewall(engine: Engine, outlook: Outlook | None) -> list[str]:
     if outlook is None or outlook.status.status not in ("running", "paused"):
         return []
     from ..runtime.network.records import endpoints_of
-    from ..runtime.operations.look_at_host_firewall import host_firewall_warnings
+    from ..runtime.operations.look_at_host_firewall import host_firewall_warnings, loopback_warnings
 
     record = find_container(engine.records, outlook.record.id or outlook.record.name)
     places = endpoints_of(engine.records.read(), record.id) if record is not None else []
-    return host_firewall_warnings(engine, [place.network for place in places])
+    if record is None or not places:
+        return []
+    stopped = host_firewall_warnings(engine, [place.network for place in places])
+    return [*stopped, *loopback_warnings(engine, record.id)]
 
 
 def _as_seen(engine: Engine, expected: Outlook, predicted: bool) -> dict[str, t.Any] | None:

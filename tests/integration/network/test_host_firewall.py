@@ -267,3 +267,29 @@ def test_tasks_warn(target: Target, lan: Lan) -> None:
     assert opened["network"]["OpenHostFirewall"]
     assert "warnings" not in opened
     assert "warnings" not in after
+
+
+def test_ports_on_the_loopback_of_ipv6(target: Target, lan: Lan) -> None:
+    """They work, unless br_netfilter is in the way: then the task says so."""
+    network = {
+        "root": target.paths.root,
+        "run_root": target.paths.run_root,
+        "name": "web",
+        "enable_ipv6": True,
+    }
+    web = target.container(
+        image=target.image,
+        command=["sleep", "1000"],
+        networks=[{"name": "web"}],
+        published_ports=["[::1]:80:80"],
+    )
+    lan.sysctl("host", "bridge/bridge-nf-call-ip6tables", "0")
+    _made, fine = target.run({"coracle.engine.network": network}, web)
+    lan.sysctl("host", "bridge/bridge-nf-call-ip6tables", "1")
+    [told] = target.run(web)
+    assert "warnings" not in fine
+    assert not told["changed"]
+    assert told["warnings"] == [
+        "what is published on ::1 (port 80) cannot be reached: net.bridge.bridge-nf-call-ip6tables is 1 on"
+        " this host (set it to 0, or publish on 127.0.0.1 or another address of the host)"
+    ]

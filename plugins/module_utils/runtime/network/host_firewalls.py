@@ -70,7 +70,7 @@ def commands(opening: Opening) -> list[Command]:
 
 
 def taking_back(opening: Opening) -> list[Command]:
-    """Each undoes one of them, or fails if it was never run. Those for nft need a number: see `nft_removal`."""
+    """Each undoes one of them, or fails if that was never run. Rules of nft have numbers: `nft_removal`."""
     return [_inverse(command) for command in commands(opening) if command[0] != "nft"]
 
 

@@ -82,7 +82,7 @@ class _Filter(t.NamedTuple):
     chain: HostChain
     versions: tuple[int, ...]
     policy: str
-    start: t.Union[str, int]
+    start: str | int
     rules_of: t.Callable[[t.Any], t.Sequence[Rule]]
 
     def stops(self, packet: Packet) -> bool:

@@ -76,8 +76,8 @@ class Network(t.NamedTuple):
     macvlan and ipvlan. `isolated`: other networks of the engine cannot reach it. `mtu` 0: that of the host's
     default route. `dns`: names are served on it; `dns_servers`: where other questions go (empty: the
     host's). `open_host_firewall`: where the host's own firewall is in its way, the engine tells that firewall
-    to let it through. `unfinished`: a change was begun, and what running containers have of it has yet to follow
-    (operations/replace_network.py).
+    to let it through. `unfinished`: a change was begun, and what running containers have of it has yet to
+    follow (operations/replace_network.py).
     """
 
     name: str

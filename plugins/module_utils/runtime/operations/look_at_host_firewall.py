@@ -40,6 +40,26 @@ def host_firewall_warnings(engine: Engine, networks: t.Iterable[str]) -> list[st
     return [_warning(engine, obstacle) for obstacle in _obstacles(snapshot, bridges)]
 
 
+def loopback_warnings(engine: Engine, container_id: str) -> list[str]:
+    """Of a container that has published ports on `::1`: can they be reached?
+
+    With br_netfilter they cannot. An answer gets its destination, `::1`, back while it is on the bridge; the
+    host refuses `::1` from any device, and does not ask the firewall twice.
+    """
+    from ..network.forwarding import loopback6_works
+    from ..network.records import ports_of
+
+    rows = engine.records.read()
+    ports = [port.host_port for port in ports_of(rows, container_id) if port.host_ip == "::1"]
+    if not ports or loopback6_works():
+        return []
+    numbers = ", ".join(map(str, sorted(set(ports))))
+    return [
+        f"what is published on ::1 (port {numbers}) cannot be reached: net.bridge.bridge-nf-call-ip6tables is"
+        " 1 on this host (set it to 0, or publish on 127.0.0.1 or another address of the host)"
+    ]
+
+
 def closed_networks(engine: Engine, networks: t.Sequence[Network]) -> list[str]:
     """Names of those that the host's firewall is to be opened for, and is not."""
     asking = [network for network in networks if network.open_host_firewall]
@@ -93,9 +113,10 @@ def _warning(engine: Engine, obstacle: Obstacle) -> str:
     stopped = " and ".join(obstacle.purposes)
     commands = _commands(engine, obstacle)
     way = f"let it through: {sentence(commands)}" if commands else "let it through there"
+    name = obstacle.network.name
     return (
-        f"network {obstacle.network.name}: the host's own firewall stops {stopped}, in {obstacle.chain} ({way};"
-        f" or set open_host_firewall: true in a task of module network that describes {obstacle.network.name})"
+        f"network {name}: the host's own firewall stops {stopped}, in {obstacle.chain} ({way}; or set"
+        f" open_host_firewall: true in a task of module network that describes {name})"
     )
 
 

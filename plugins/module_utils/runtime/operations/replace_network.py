@@ -101,12 +101,12 @@ def _close_host_firewall(engine: Engine, name: str, options: NetworkOptions) -> 
 
 def _end_strange_connections(engine: Engine, name: str) -> None:
     """A network that has become isolated is so at once."""
-    networks = list_networks(engine.records.read())
-    [network] = [network for network in networks if network.name == name] or [None]
+    rows = engine.records.read()
+    network = find_network(rows, name)
     if network is not None and network.isolated and network.driver == BRIDGE:
         from ..network.strangers import forget_strangers
 
-        forget_strangers(network, networks)
+        forget_strangers(network, list_networks(rows))
 
 
 # Records
