@@ -99,6 +99,7 @@ def test_streams(coracle: Shore, web: pathlib.Path, here: pathlib.Path) -> None:
     for data in (done.stdout, gzip.compress(done.stdout)):
         subprocess.run([coracle.program, "cp", "-", "web:/srv"], input=data, check=True, timeout=60)
         assert os.path.samefile(web / "srv/www/index.html", web / "srv/www/other")
+        assert int((web / "srv/www").stat().st_mtime) == int((web / "www").stat().st_mtime)
     refused = subprocess.run(
         [coracle.program, "cp", "-", "web:/srv"], input=b"no tar" * 200, capture_output=True, check=False
     )

@@ -19,6 +19,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.files
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.trees import remove_tree
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.platforms import Platform
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.copy_by_docker import copy_in
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.create_container import (
     create_container as create,
 )
@@ -100,6 +101,10 @@ def stop_container(engine: Engine, name: str) -> None:
 
 def remove_container(engine: Engine, name: str) -> None:
     remove(engine, name)
+
+
+def copy_files(engine: Engine, name: str, source: str, dest: str) -> None:
+    copy_in(engine, name, source, dest)
 
 
 def prune(engine: Engine) -> None:

@@ -11,6 +11,9 @@ from ..errors import IntegrityError, NotFound
 FILE, DIRECTORY, LINK, HARD_LINK, PIPE = "file", "directory", "link", "hard link", "pipe"
 KINDS = (FILE, DIRECTORY, LINK, HARD_LINK, PIPE)
 
+UNFINISHED = ".coracle-copy."
+"""How directories begin in which a copy puts what has no name yet. They are nobody's files."""
+
 Pieces = t.Iterator[tuple[int, bytes]]
 """Content of a file: (offset, bytes), in order; what lies between is a hole."""
 

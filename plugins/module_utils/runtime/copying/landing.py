@@ -6,8 +6,9 @@
                                           complete before they are renamed into their places; directories
                                           that have to give way
 
-What a crash leaves: this directory, where the copy has begun. The next copy to the same directory removes it.
-A full disk leaves the old files: the new ones never got their names.
+It lies in the directory that is copied, or in which the file is that is copied; on a mount below that, in the
+first directory that gets a file. What a crash leaves: this directory. The next copy to the same place removes
+it. A full disk leaves the old files: the new ones never got their names.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ from ..linux import syscalls
 from ..linux.trees import remove_tree
 from .attributes import give_attributes
 from .compare import Change, Wishes, check_holds_no_mount, mounted_over
-from .items import DIRECTORY, FILE, HARD_LINK, LINK, PIPE, Source
+from .items import DIRECTORY, FILE, HARD_LINK, LINK, PIPE, UNFINISHED, Source
 from .place import Place, join, mount_id, split
 
-_PREFIX = ".coracle-copy."
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,7 +41,9 @@ Validate = t.Callable[[str], None]
 
 
 class Landing:
-    """One delivery. `top`: what is copied lies there. `validate` may say no to each file."""
+    """One delivery. `top`: what is copied lies there. `validate` may say no to each file. `keeps_top`: as for
+    `compare`.
+    """
 
     def __init__(
         self,
@@ -50,18 +52,20 @@ class Landing:
         top: str,
         wishes: Wishes,
         validate: Validate | None = None,
+        *,
+        keeps_top: bool = False,
     ) -> None:
         self.backups: list[str] = []
         self._place = place
         self._source = source
         self._top = top
+        self._keeps_top = keeps_top
         self._wishes = wishes
         self._validate = validate
         self._stages: dict[str, _Stage] = {}
         self._stage_of: dict[str, _Stage] = {}
         self._staged: list[tuple[Change, _Stage, str]] = []
         self._touched: dict[str, None] = {}
-        self._late: list[Change] = []
         self._count = 0
 
     def carry_out(self, changes: t.Iterable[Change]) -> None:
@@ -72,17 +76,22 @@ class Landing:
         finally:
             for stage in self._stages.values():
                 stage.remove()
-        for change in reversed(self._late):  # a directory's time changes with what is made in it
-            self._give(change)
+        if self._wishes.archive:
+            self._give_times()
         self._sync()
+
+    def _give_times(self) -> None:
+        """A directory's time changes with what is made in it."""
+        times = {join(self._top, item.path): item for item in self._source.items() if item.kind == DIRECTORY}
+        for path in self._touched:
+            item = times.get(path)
+            if item is not None and not (self._keeps_top and path == self._top):
+                os.utime(self._place.directory(path), ns=(item.mtime,) * 2)
 
     def _make(self, change: Change) -> None:
         if not change.is_whole:
             self._touched[change.path if change.item.kind == DIRECTORY else split(change.path)[0]] = None
-            if change.item.kind == DIRECTORY and self._wishes.archive:
-                self._late.append(change)
-            else:
-                self._give(change)
+            self._give(change)
         elif change.item.kind == DIRECTORY:
             self._make_directory(change)
         else:
@@ -106,8 +115,6 @@ class Landing:
             os.mkdir(new, 0o700, dir_fd=stage.fd)
             self._exchange(change, stage.fd, new, directory, name)
         self._touched[parent] = self._touched[change.path] = None
-        if self._wishes.archive:
-            self._late.append(change)
         self._give(change)
 
     # Everything else
@@ -245,6 +252,10 @@ class Landing:
             mount = mount_id(directory)
             known = self._stages.get(mount)
             if known is None:
+                home = home_of(self._place, self._top)
+                if mount_id(self._place.directory(home)) == mount:
+                    parent, directory = home, self._place.directory(home)
+                    self._touched[home] = None
                 known = self._stages[mount] = _Stage(parent, directory)
             self._stage_of[parent] = known
         return known
@@ -270,7 +281,7 @@ class _Stage:
     def __init__(self, parent: str, directory: int) -> None:
         _clear(directory)
         self._directory = os.dup(directory)
-        self._own = f"{_PREFIX}{os.urandom(8).hex()}"
+        self._own = f"{UNFINISHED}{os.urandom(8).hex()}"
         self._names = 0
         self.path = f"{parent}/{self._own}"
         os.mkdir(self._own, 0o700, dir_fd=directory)
@@ -289,10 +300,22 @@ class _Stage:
         os.close(self._directory)
 
 
+def home_of(place: Place, top: str) -> str:
+    """The directory that is copied, or in which the file is that is copied."""
+    is_directory = place.is_directory(top) and not place.is_link(top)
+    return top if is_directory else split(top)[0]
+
+
+def clear_leftovers(place: Place, top: str) -> None:
+    """Remove what a copy to `top` has left that was killed."""
+    home = home_of(place, top)
+    if place.is_directory(home):
+        _clear(place.directory(home))
+
+
 def _clear(directory: int) -> None:
-    """Remove what copies have left that were killed."""
     for name in os.listdir(directory):
-        if not name.startswith(_PREFIX):
+        if not name.startswith(UNFINISHED):
             continue
         try:
             fd = os.open(name, _DIRECTORY, dir_fd=directory)

@@ -109,6 +109,10 @@ class Place:
         finally:
             os.close(found)
 
+    def is_link(self, path: str) -> bool:
+        found = self.look(path)
+        return found is not None and stat.S_ISLNK(found.st_mode)
+
     def end_of_links(self, path: str) -> str:
         """Where `path` leads if its last step is a link, and that leads to another; the end need not exist.
 

@@ -46,17 +46,25 @@ class TarSource:
         chunks = decompressor(compression_of(start), from_start, Limits())
         self._stream = HashedStream(headers.known_for_a_tar(chunks))
         self._entry: headers.Entry | None = None
+        self._directories: list[Item] | None = None
 
     def items(self) -> t.Iterator[Item]:
+        """What comes; once all has come, the directories again."""
+        if self._directories is not None:
+            yield from self._directories
+            return
+        directories = []
         for entry in headers.read_entries(self._stream):
             self._entry = entry
             item = _item(entry)
             if item is None:
                 self.left_out.append(os.fsdecode(entry.path))
             else:
+                directories += [item] if item.kind == DIRECTORY else []
                 yield item
             if self._entry is not None:  # nobody wanted the content
                 self._stream.skip(entry.stored)
+        self._directories = directories
 
     def content(self, item: Item) -> Pieces:
         """Of the item that came last."""

@@ -15,7 +15,7 @@ import typing as t
 
 from ..errors import Conflict, IntegrityError, InvalidInput
 from .attributes import kept_attributes
-from .items import DIRECTORY, FILE, HARD_LINK, LINK, PIPE, Item, Pieces
+from .items import DIRECTORY, FILE, HARD_LINK, LINK, PIPE, UNFINISHED, Item, Pieces
 from .place import Place, join, unreadable
 
 _PIECE = 1 << 20
@@ -73,7 +73,8 @@ class TreeSource:
             whole = join(self.path, path)
             fd = self.place.directory(whole)
             self.place.check_readable(whole, fd)
-            return sorted(os.listdir(fd), reverse=True)
+            names = (name for name in os.listdir(fd) if not name.startswith(UNFINISHED))
+            return sorted(names, reverse=True)
         except (FileNotFoundError, NotADirectoryError):
             return []  # somebody has taken it away meanwhile
 

@@ -146,6 +146,5 @@ def _copy(place: Place, source: str, at: Reached, dest: str, manner: Manner) -> 
     else:
         destination = Destination(at.place.end_of_links(found.top), found.keeps_top)
     changes = differences_at(tree, at, destination, manner.wishes)
-    if changes:
-        deliver(tree, at, destination, manner.wishes, changes)
+    deliver(tree, at, destination, manner.wishes, changes)
     return Copied(sum(item.size for item in tree.items() if item.kind == FILE), tree.left_out)

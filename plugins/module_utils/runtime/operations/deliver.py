@@ -10,7 +10,7 @@ import typing as t
 
 from ..copying.compare import Change, Wishes, compare
 from ..copying.items import LINK
-from ..copying.landing import Landing, Validate
+from ..copying.landing import Landing, Validate, clear_leftovers
 from ..errors import Conflict, doing
 from ..linux.processes import is_alive
 
@@ -50,12 +50,17 @@ def deliver(
     changes: t.Sequence[Change],
     validate: Validate | None = None,
 ) -> list[str]:
-    """Make the `changes`; all is on disk when this returns. The paths of backups.
+    """Make the `changes`; all is on disk when this returns. The paths of backups. If there is nothing to do,
+    what a copy has left that was killed is removed all the same.
 
     Conflict if the container has ended meanwhile: what was written last may be where nobody sees it.
     """
     with doing(f"copy to {reached.place.name}"):
-        landing = Landing(reached.place, source, destination.top, wishes, validate)
+        top, keeps_top = destination
+        if not changes:
+            clear_leftovers(reached.place, top)
+            return []
+        landing = Landing(reached.place, source, top, wishes, validate, keeps_top=keeps_top)
         landing.carry_out(changes)
         if reached.init is not None and not is_alive(reached.init):
             raise Conflict("it has ended while files were copied to it", "run the task again")

@@ -16,6 +16,7 @@ import typing as t
 from ..copying.compare import Change, Wishes
 from ..copying.destinations import Destination, as_copy
 from ..copying.items import DIRECTORY, FILE, Item, Source, first_of
+from ..copying.landing import clear_leftovers
 from ..copying.place import Place, absolute, split
 from ..copying.text_diff import differences_shown
 from ..copying.tree_source import TreeSource
@@ -108,6 +109,8 @@ def planned_copy(
             check = _validation(engine, request, at)
         changes = differences_at(source, at, destination, wishes)
         backups: list[str] = []
+        if writing and not changes:
+            clear_leftovers(at.place, destination.top)
 
         def work() -> None:
             backups.extend(deliver(source, at, destination, wishes, changes, check))

@@ -15,7 +15,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.com
     Wishes,
     compare,
 )
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.landing import Landing
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.landing import (
+    Landing,
+    clear_leftovers,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.modes import parse_mode
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.place import Place
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.tree_source import TreeSource
@@ -108,6 +111,8 @@ def test_everything(places: Places, tree: pathlib.Path, tmp_path: pathlib.Path) 
     assert (got / "file").stat().st_mode & 0o777 == 0o600
     os.utime(tree / "file", (1, 1))
     assert [change.what for change in copy(places, ALL)] == [("time",)]
+    (tree / "sub/other").write_text("other content")
+    assert [change.path for change in copy(places, ALL)] == ["/new/tree/sub/other"]
     (got / "sub/same").unlink()
     (got / "sub/same").write_text("file")
     assert ("target",) in [change.what for change in copy(places, ALL)]
@@ -189,6 +194,20 @@ def test_links_below_a_guarded_path_are_not_followed(
     with pytest.raises(Conflict, match="/new/tree/sub of to is not a directory"):
         copy(places)
     assert os.listdir(outside) == []
+
+
+def test_what_a_killed_copy_has_left(places: Places, tree: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tree / ".coracle-copy.0123456789abcdef").mkdir()
+    copy(places)
+    got = tmp_path / "to" / "new" / "tree"
+    assert ".coracle-copy.0123456789abcdef" not in names(got)
+    (got / ".coracle-copy.fedcba9876543210" / "1").mkdir(parents=True)
+    (tree / "file").write_text("changed")
+    copy(places)
+    assert [name for name in names(got) if "coracle" in name] == []
+    (got / ".coracle-copy.fedcba9876543210" / "1").mkdir(parents=True)
+    clear_leftovers(places[1], "/new/tree")
+    assert [name for name in names(got) if "coracle" in name] == []
 
 
 def test_special_files_are_left_out(places: Places, tree: pathlib.Path) -> None:
