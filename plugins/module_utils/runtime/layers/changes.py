@@ -23,7 +23,7 @@ import stat
 import typing as t
 
 from ..linux.descent import Descent
-from .tree import OPAQUE, is_whiteout
+from .marks import OPAQUE, is_whiteout
 from .view import Layer, View, opened, read_attribute
 
 ADDED, CHANGED, DELETED = "A", "C", "D"

@@ -24,8 +24,9 @@ from .attributes import clear_attributes, set_attributes
 from .demands import Demands
 from .headers import Entry, shown
 from .limits import DEFAULT, Limits
+from .marks import is_whiteout
 from .stream import HashedStream
-from .tree import Directory, Tree, is_whiteout
+from .tree import Directory, Tree
 from .whiteouts import (
     PREFIX,
     AppliedWhiteouts,

@@ -43,7 +43,9 @@ from ..linux.locks import holders_of
 from ..linux.trees import move_to_trash, remove_tree
 from ..paths import Paths
 from .demands import Demands
-from .extract import Extracted
+
+if t.TYPE_CHECKING:
+    from .extract import Extracted
 
 RECORD = "layer.json"
 _VERSION = 1

@@ -24,8 +24,7 @@ from ..errors import IntegrityError
 from .demands import Demands
 from .headers import shown
 from .limits import PATH_LIMIT, Limits
-
-OPAQUE = "trusted.overlay.opaque"
+from .marks import OPAQUE, is_whiteout
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_DIRECTORIES = 256
@@ -363,11 +362,6 @@ class Tree:
         finally:
             for fd, _own, _names in stack:
                 os.close(fd)
-
-
-def is_whiteout(found: os.stat_result) -> bool:
-    """A character device 0:0: overlayfs's "not here" (Documentation/filesystems/overlayfs.rst)."""
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def _is_opaque(fd: int) -> bool:

@@ -14,7 +14,7 @@ import os
 import stat
 import typing as t
 
-from .tree import OPAQUE, is_whiteout
+from .marks import OPAQUE, is_whiteout
 
 
 class Layer(t.NamedTuple):

@@ -17,7 +17,8 @@ import typing as t
 
 from ..errors import IntegrityError
 from .headers import shown
-from .tree import Directory, NotDirectory, Tree, is_whiteout
+from .marks import is_whiteout
+from .tree import Directory, NotDirectory, Tree
 
 PREFIX = b".wh."
 _OPAQUE = b".wh..wh..opq"
