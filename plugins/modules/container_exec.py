@@ -83,8 +83,8 @@ options:
     default: true
   tty:
     description:
-      - Gives the program a terminal. What it writes is all in RV(stdout) then, its lines end with a carriage
-        return and a newline, and nothing ends its input but the character V(\x04) in O(stdin).
+      - Gives the program a terminal. What it writes is all in RV(stdout) then, and its lines end with a
+        carriage return and a newline. Nothing ends its input but the control character 4 in O(stdin).
     type: bool
     default: false
   privileged:
