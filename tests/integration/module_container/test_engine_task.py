@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import typing as t
@@ -169,9 +170,9 @@ def other_version(tmp_path: pathlib.Path) -> dict[str, str]:
     shutil.copytree(REPOSITORY / "meta", place / "meta")
     shutil.copy(REPOSITORY / "galaxy.yml", place)
     module = place / "plugins" / "modules" / "container_info.py"
-    module.write_text(
-        module.read_text().replace("    names: list[str] | None", "    1 / 0\n    names: list[str] | None")
-    )
+    failing = re.sub(r"^(def run\(.*:)$", r"\1\n    1 / 0", module.read_text(), flags=re.MULTILINE)
+    assert "    1 / 0\n" in failing
+    module.write_text(failing)
     config = tmp_path / "other.cfg"
     config.write_text(f"[defaults]\ncollections_path = {tmp_path / 'other'}\n")
     return {"ANSIBLE_CONFIG": str(config)}
