@@ -31,6 +31,7 @@ What you just saw
 What to type next
   PATH={programs}:$PATH
   curl http://127.0.0.1:{port}/
+  {sudo}coracle ps
   ansible localhost {become}-m container_info -a name=quickstart
   ansible localhost {become}-m container -a 'name=quickstart state=stopped'
   ansible localhost {become}-m container -a 'name=quickstart state=started'
@@ -66,8 +67,8 @@ def _demonstrate(playbook: list[str], programs: str) -> int:
     if again.returncode or not re.search(r"changed=0 ", again.stdout):
         print("the second run should have changed nothing", file=sys.stderr)
         return 1
-    become = "-b " if os.geteuid() else ""
-    print(_SEEN.format(programs=programs, port=port, become=become))
+    become, sudo = ("-b ", "sudo ") if os.geteuid() else ("", "")
+    print(_SEEN.format(programs=programs, port=port, become=become, sudo=sudo))
     return 0
 
 
