@@ -111,6 +111,13 @@ class Terminal:
     def settings(self) -> list[t.Any]:
         return termios.tcgetattr(self.fd)
 
+    def wait_until_raw(self, patience: float = PATIENCE) -> None:
+        """Until the program reads keys as they are typed."""
+        deadline = time.monotonic() + patience
+        while self.settings()[3] & termios.ICANON:
+            assert time.monotonic() < deadline, f"still in lines: {self.text!r}"
+            time.sleep(0.01)
+
     def wait_for(self, text: str, patience: float = PATIENCE) -> str:
         """What was shown since the last call, up to and including `text`."""
         deadline = time.monotonic() + patience

@@ -51,8 +51,9 @@ def test_detach_and_attach_again(coracle: Shore, harbour: Harbour) -> None:
 def test_other_detach_keys(coracle: Shore, harbour: Harbour) -> None:
     """The usual ones go to the program then."""
     harbour.start("web", "sh", "-c", "stty raw; echo ready; head -c 3 | od -c; exec sh", **SHELL)
+    wait_until(lambda: harbour.output("web"), lambda output: "ready" in output)
     with coracle.at_terminal("attach", "--detach-keys", "ctrl-x,q", "web") as person:
-        time.sleep(0.5)
+        person.wait_until_raw()
         person.type("\x10\x11\x18")
         person.type("x")
         person.wait_for("020 021 030")
