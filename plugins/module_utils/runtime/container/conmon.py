@@ -73,12 +73,15 @@ class Launched(t.NamedTuple):
     init: ProcessIdentity
 
 
-def launch(plan: Launch, write_bundle: t.Callable[[], None]) -> Launched:
+def launch(
+    plan: Launch, write_bundle: t.Callable[[], None], meanwhile: t.Callable[[], None] | None = None
+) -> Launched:
     """Start conmon and let it create the container, up to the point where `start` lets the program go.
 
     `write_bundle` makes what the runtime will read. It is called while conmon loads and is being moved: on
-    cgroup v1 the kernel takes a millisecond for each hierarchy. Raises RuntimeFailure with the runtime's own
-    words. What was started is ended then; the caller undoes the rest.
+    cgroup v1 the kernel takes a millisecond for each hierarchy. `meanwhile` is called while the runtime makes
+    the container, which takes it tens of milliseconds. Raises RuntimeFailure with the runtime's own words.
+    What was started is ended then; the caller undoes the rest.
     """
     start_reading, start_writing = os.pipe()
     sync_reading, sync_writing = os.pipe()
@@ -97,8 +100,13 @@ def launch(plan: Launch, write_bundle: t.Callable[[], None]) -> Launched:
         with being_moved(process.pid, plan.cgroup):
             write_bundle()
         os.write(start_writing, b"1")
-        process.wait(timeout=RUNTIME_TIMEOUT)
-        return _created(plan, read_line(sync_reading, RUNTIME_TIMEOUT))
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        finally:  # a container that is made is easier to undo than one that is being made
+            process.wait(timeout=RUNTIME_TIMEOUT)
+            line = read_line(sync_reading, RUNTIME_TIMEOUT)
+        return _created(plan, line)
     except BaseException:
         _end(plan, process)
         raise

@@ -21,6 +21,7 @@ from ..container.attachments import (
     is_postponed,
     joined_container,
     joined_namespace,
+    network_mode,
 )
 from ..container.records import ContainerRecord, find_container
 from ..container.status import living_processes
@@ -42,7 +43,8 @@ if t.TYPE_CHECKING:
 def attach_network(engine: Engine, record: ContainerRecord) -> str:
     """The network namespace that the runtime is to use; empty: one that it makes, or that of the host.
 
-    The interfaces are there then, but for those that wait for what the container to be replaced has.
+    The runtime does not look for interfaces: they are made while it works (`open_network`), unless it is to
+    change settings of theirs.
     """
     mode = attachments_of(record.config).mode
     if joined_container(mode):
@@ -55,8 +57,25 @@ def attach_network(engine: Engine, record: ContainerRecord) -> str:
     path = engine.paths.network_namespace(record.id)
     make_private_directory(engine.paths.netns)
     create_network_namespace(path)
-    connect_endpoints(engine, record)
+    if _has_network_settings(record):
+        connect_endpoints(engine, record)
     return path
+
+
+def open_network(engine: Engine, record: ContainerRecord) -> None:
+    """Make the interfaces, but for those that wait for what the container to be replaced has, and let
+    firewall and names know of them before the program runs; nothing to do for a container without any.
+    """
+    if not has_interfaces(network_mode(record.config)):
+        return
+    if not _has_network_settings(record):
+        connect_endpoints(engine, record)
+    if record.state.replaces is None:
+        refresh_network(engine)
+
+
+def _has_network_settings(record: ContainerRecord) -> bool:
+    return any(name.startswith("net.") for name in record.config.sysctls or ())
 
 
 def connect_endpoints(engine: Engine, record: ContainerRecord) -> None:

@@ -63,6 +63,7 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     from ..container import conmon, log_segments
     from ..container.oci_runtime import find_runtime
     from ..linux.programs import find_program
+    from .attach_network import open_network
     from .install_agent import exit_command
     from .watch_logs import logs_watched
 
@@ -89,7 +90,9 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     log = log_segments.begin(paths, record.id, directory, keeps_itself=conmon.rotates_logs(program))
     plan = plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept)
     with contextlib.nullcontext() if log.kept else logs_watched(engine):
-        launched = conmon.launch(plan, lambda: _write_bundle(engine, record, directory))
+        launched = conmon.launch(
+            plan, lambda: _write_bundle(engine, record, directory), lambda: open_network(engine, record)
+        )
         log_segments.arm(paths, record.id, directory, log)
     return launched
 
