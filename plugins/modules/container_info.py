@@ -93,6 +93,12 @@ options:
         description:
           - Name or full ID of a container. Only those that were created after it.
         type: str
+  keys:
+    description:
+      - Return only these keys of the documents, such as V(State), besides C(Id), C(Name) and what other
+        options add. What Ansible has to read costs more than looking, when there are hundreds of containers.
+    type: list
+    elements: str
   size:
     description:
       - Add C(SizeRw), the bytes that the container has written to its root file system, and C(SizeRootFs),
@@ -177,6 +183,11 @@ EXAMPLES = r"""
 - name: The hungriest first
   ansible.builtin.debug:
     msg: "{{ running.containers | sort(attribute='Stats.MemUsage', reverse=true) | map(attribute='Name') }}"
+
+- name: The state of hundreds of containers, and nothing else
+  coracle.engine.container_info:
+    keys: [State]
+  register: states
 
 - name: What runs in a container, and what it has written
   coracle.engine.container_info:

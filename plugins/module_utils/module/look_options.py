@@ -35,6 +35,7 @@ LOOK = ArgumentSpec(
                 "since": {"type": "str"},
             },
         },
+        "keys": _TEXTS,
         "size": {"type": "bool", "default": False},
         "stats": {"type": "bool", "default": False},
         "stats_interval": {"type": "float", "default": 0.0},

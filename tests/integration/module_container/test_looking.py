@@ -99,14 +99,16 @@ def test_extras(target: Target) -> None:
     target.make(name="web", command=["sh", "-c", script], cpus=0.3, memory="64m", **_without_command(SLEEP))
     target.make(name="idle", state="present")
     everything = {"stats": True, "stats_interval": 0.5, "changes": True, "size": True, "logs": 5}
-    plain, full, bad, worse = target.run(
+    plain, lean, full, bad, worse = target.run(
         task(target, "container_info", name="web"),
+        task(target, "container_info", keys=["State", "Nosuch"], logs=1),
         task(target, "container_info", processes_columns=["pid", "user", "args"], **everything),
         task(target, "container_info", processes_columns=["nosuch"]),
         task(target, "container_info", stats=True, stats_interval=-1),
     )
     extras = {"Stats", "Processes", "Changes", "SizeRw", "SizeRootFs", "Logs"}
     assert not extras & plain["container"].keys()
+    assert [set(each) for each in lean["containers"]] == 2 * [{"Id", "Name", "State", "Logs"}]
     web, idle = full["containers"]
     assert extras <= web.keys() & idle.keys()
     assert 5 < web["Stats"]["CPU"] < 60
