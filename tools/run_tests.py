@@ -94,7 +94,7 @@ def _run(part: parts.Part, *, live: bool = False) -> Outcome:
         children.check()
         command = part.prepare()
         if live:
-            print(f"\n=== {part.name}", flush=True)
+            _screen.tell(f"\n=== {part.name}")
         status, output = _execute(command, CACHE / "logs" / f"{part.name.replace(' ', '-')}.log", live=live)
     except (NoInterpreter, RuntimeError) as error:
         return _tell(Outcome(part.name, "not run", time.monotonic() - started, str(error)), "")
@@ -113,10 +113,10 @@ def _execute(command: parts.Command, log: pathlib.Path, *, live: bool) -> tuple[
         with children.running(command.argv, command.cwd, command.env, written) as process:
             while live and process.poll() is None:
                 time.sleep(0.2)
-                print(output.read(), end="", flush=True)
+                _screen.show(output.read())
             status = process.wait()
         if live:
-            print(output.read(), end="", flush=True)
+            _screen.show(output.read())
         output.seek(0)
         return status, output.read()
 
@@ -127,15 +127,35 @@ def _counts(output: str) -> dict[str, int]:
     return {word: int(number) for number, word in _COUNTED.findall(last)}
 
 
-_telling = threading.Lock()
-
-
 def _tell(outcome: Outcome, output: str) -> Outcome:
-    with _telling:
-        if outcome.result == "FAILED" and output:
-            print(f"\n=== {outcome.name}\n{output}", flush=True)
-        print(_line(outcome), flush=True)
+    heading = f"\n=== {outcome.name}\n{output}\n" if outcome.result == "FAILED" and output else ""
+    _screen.tell(heading + _line(outcome))
     return outcome
+
+
+class _Screen:
+    """Shared by what runs at the same time: whatever is told begins on a line of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = "\n"
+
+    def show(self, text: str) -> None:
+        """Output as it comes."""
+        with self._lock:
+            self._write(text)
+
+    def tell(self, text: str) -> None:
+        with self._lock:
+            self._write(("" if self._last == "\n" else "\n") + text + "\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            print(text, end="", flush=True)
+            self._last = text[-1]
+
+
+_screen = _Screen()
 
 
 def _line(outcome: Outcome) -> str:
