@@ -52,7 +52,7 @@ def read_filters(given: t.Mapping[str, t.Any] | None) -> Filters:
     """Names are shell patterns that have to fit as a whole."""
     asked = {key: value for key, value in (given or {}).items() if value is not None}
     return Filters(
-        names=[re.compile(fnmatch.translate(pattern)) for pattern in asked.get("name", ())],
+        names=[re.compile(r"\A" + fnmatch.translate(pattern)) for pattern in asked.get("name", ())],
         labels=asked.get("label", ()),
         statuses=asked.get("status", ()),
         images=asked.get("image", ()),

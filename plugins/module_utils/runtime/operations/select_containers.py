@@ -43,7 +43,7 @@ class Filters(t.NamedTuple):
 
 def select(engine: Engine, seen: t.Sequence[Seen], filters: Filters) -> list[Seen]:
     """NotFound when `before` or `since` is no container, InvalidInput for what is no name of an image."""
-    if filters == Filters():
+    if not any(filters):
         return list(seen)
     before, since = (_created(engine, name) for name in (filters.before, filters.since))
     images = [_image_test(engine, name) for name in filters.images]
