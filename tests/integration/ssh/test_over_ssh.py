@@ -8,6 +8,8 @@ Each host has a state of its own (`root`, `run_root`), so twenty hosts on one ke
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import typing as t
 
 import pytest
@@ -72,6 +74,32 @@ def test_task_in_the_background(one_host: Hosts) -> None:
     assert _changed(started) == {True}
     assert started["host1"]["container"]["State"]["Running"] is True
     assert _changed(_container(one_host, AS_ROOT, state="absent")) == {True}
+
+
+@pytest.mark.parametrize("login", [AS_ROOT, THROUGH_SUDO], ids=["root", "sudo"])
+def test_files_there_and_back(one_host: Hosts, login: dict[str, t.Any]) -> None:
+    """What is too large to go with the task goes as a file, through the user who logs in."""
+    _import_image(one_host, login)
+    assert _changed(_container(one_host, login, image="busybox:test", network_mode="none")) == {True}
+    source, got = one_host.work / "source", one_host.work / "got"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.rmtree(got, ignore_errors=True)
+    source.mkdir()
+    for number in range(3):
+        (source / str(number)).write_bytes(os.urandom(1 << 20))
+
+    def copy(**options: t.Any) -> set[bool]:
+        task = _arguments(container="web", **options)
+        return _changed(one_host.tasks("coracle.engine.container_copy", task, variables=login))
+
+    for expected in (True, False):
+        assert copy(src=f"{source}/", dest="/srv/files") == {expected}
+    for expected in (True, False):
+        assert copy(direction="out", src="/srv/files/", dest=str(got)) == {expected}
+    assert {path.name: path.read_bytes() for path in got.iterdir()} == {
+        path.name: path.read_bytes() for path in source.iterdir()
+    }
+    assert _changed(_container(one_host, login, state="absent")) == {True}
 
 
 def test_twenty_hosts_at_once(twenty_hosts: Hosts) -> None:
