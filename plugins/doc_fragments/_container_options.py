@@ -440,6 +440,37 @@ options:
         V(local) for that of the host. C(/etc/localtime) of the container is that of the host's C(tzdata).
       - The default is what the image has, usually UTC.
     type: str
+  healthcheck:
+    description:
+      - A program that says from time to time whether the container is well. What is not given is what the
+        image says. A change takes effect while the container runs.
+    type: dict
+    suboptions:
+      test:
+        description:
+          - Text for the shell of the container, or a command as a list of arguments; exit code V(0) is well.
+            The words C(CMD), C(CMD-SHELL) and C(NONE) of Docker are understood as the first item of a list.
+          - V(NONE) switches off the health check of the image.
+        type: raw
+      test_cli_compatible:
+        description: Accepted for playbooks that were written for Docker; C(test) means the same either way.
+        type: bool
+        default: false
+      interval:
+        description: Time between two probes, for example V(10s). The default is V(30s).
+        type: str
+      timeout:
+        description: Time after which a probe is killed and has failed. The default is V(30s).
+        type: str
+      start_period:
+        description: Time after the start in which failures do not count, until the first success.
+        type: str
+      start_interval:
+        description: Time between two probes in the O(healthcheck.start_period). The default is V(5s).
+        type: str
+      retries:
+        description: Failures in a row after which the container is unhealthy. The default is V(3).
+        type: int
   network_mode:
     description:
       - V(bridge), also written V(default), is the default network V(coracle), a bridge that is made when the

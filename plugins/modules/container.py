@@ -45,6 +45,9 @@ options:
       - V(present) - the container exists. It is neither started nor stopped. A container that has to be
         replaced runs afterwards if it ran before.
       - V(started) - it exists and runs.
+      - V(healthy) - the same, and its health check says that it is well. The task waits for that, fails at
+        once when the container is unhealthy, and says then what the last probe has written. A container that
+        is replaced comes back if the new one does not become healthy.
       - V(stopped) - it exists and does not run. With O(restart_policy=always), a reboot starts it again.
       - V(absent) - it does not exist. It is stopped first. All options but O(name), O(force_kill),
         O(kill_signal), O(stop_timeout) and O(keep_volumes) are ignored; O(recreate) and O(new_name)
@@ -53,9 +56,15 @@ options:
     default: started
     choices:
       - absent
+      - healthy
       - present
       - started
       - stopped
+  healthy_wait_timeout:
+    description:
+      - Seconds to wait with O(state=healthy). V(0) and less mean for ever.
+    type: float
+    default: 300
   pull:
     description:
       - V(missing) (or V(false)) - pull the image if it is not on the target.

@@ -98,6 +98,7 @@ options:
     type: str
     choices:
       - absent
+      - healthy
       - present
       - restarted
       - started
@@ -249,8 +250,8 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
     names = [item.name for item in project.items]
     with contextlib.nullcontext() if check_mode else leased(engine, images=images, containers=names):
         plan = plan_project(engine, project, check_mode=check_mode)
-        done = plan.changed and not check_mode
-        outcomes = carry_out(engine, plan, read_parallelism(params), params["wait_timeout"]) if done else None
+        todo = plan.has_steps and not check_mode
+        outcomes = carry_out(engine, plan, read_parallelism(params), params["wait_timeout"]) if todo else None
     return project_result(plan, outcomes)
 
 

@@ -57,6 +57,16 @@ _NETWORK = {
     "gw_priority": {"type": "int", "aliases": ["priority"]},
 }
 
+_HEALTHCHECK = {
+    "test": {"type": "raw"},
+    "test_cli_compatible": {"type": "bool", "default": False},
+    "interval": {"type": "str"},
+    "timeout": {"type": "str"},
+    "start_period": {"type": "str"},
+    "start_interval": {"type": "str"},
+    "retries": {"type": "int"},
+}
+
 DESCRIPTION = ArgumentSpec(
     {
         "image": {"type": "str"},
@@ -113,6 +123,7 @@ DESCRIPTION = ArgumentSpec(
         "pid_mode": {"type": "str"},
         "uts": {"type": "str"},
         "timezone": {"type": "str"},
+        "healthcheck": {"type": "dict", "options": _HEALTHCHECK},
         "network_mode": {"type": "str"},
         "networks": {"type": "list", "elements": "dict", "options": _NETWORK},
         "networks_cli_compatible": {"type": "bool"},
@@ -140,8 +151,9 @@ CONTROL = ArgumentSpec(
         "state": {
             "type": "str",
             "default": "started",
-            "choices": ["absent", "present", "started", "stopped"],
+            "choices": ["absent", "healthy", "present", "started", "stopped"],
         },
+        "healthy_wait_timeout": {"type": "float", "default": 300.0},
         "pull": {"type": "raw", "default": "missing", "choices": [*_PULL_POLICIES, True, False]},
         "new_name": {"type": "str"},
         "restart": {"type": "bool", "default": False},
@@ -174,7 +186,9 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
     given += ["platform"] if params["platform"] else []
     return Request(
         name=parse_container_name(params["name"], "name"),
-        state=params["state"],
+        state="started" if params["state"] == "healthy" else params["state"],
+        healthy=params["state"] == "healthy",
+        healthy_wait_timeout=params["healthy_wait_timeout"],
         given=frozenset(given),
         new_name=parse_container_name(params["new_name"], "new_name") if params["new_name"] else None,
         restart=params["restart"],

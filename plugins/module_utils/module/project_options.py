@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from ..runtime.oci.reference import Reference
 
 _DICTS = {"type": "list", "elements": "dict", "default": []}
-_STATES = ("absent", "present", "restarted", "started", "stopped")
+_STATES = ("absent", "healthy", "present", "restarted", "started", "stopped")
 
 PROJECT_OPTIONS = ArgumentSpec(
     {
@@ -48,6 +48,7 @@ PROJECT_OPTIONS = ArgumentSpec(
 
 _OF_ONE = (
     "force_kill",
+    "healthy_wait_timeout",
     "keep_volumes",
     "kill_signal",
     "name",

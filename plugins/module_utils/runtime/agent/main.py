@@ -7,6 +7,7 @@ restore            boot: start what its restart policy wants up
 shutdown           shutdown: stop everything, last started first
 keep-logs          give full log segments their names until nobody writes logs any more
 rotate-logs        the same until there is nothing to do
+keep-health        probe containers with a health check until none of them runs any more
 look-after-firewall    systemd: make the firewall whole when somebody has taken it away
 """
 
@@ -23,7 +24,7 @@ from ..paths import DEFAULT_ROOT, DEFAULT_RUN_ROOT
 
 USAGE = """\
 usage: coracle.pyz [--root DIR] [--run-root DIR] exited ID NONCE | restore | shutdown | keep-logs |
-rotate-logs | look-after-firewall
+rotate-logs | keep-health | look-after-firewall
 """
 
 
@@ -89,6 +90,12 @@ def _rotate_logs(engine: Engine) -> None:
     rotate_logs(engine)
 
 
+def _keep_health(engine: Engine) -> None:
+    from ..operations.watch_health import keep_health
+
+    keep_health(engine)
+
+
 def _look_after_firewall(engine: Engine) -> None:
     from ..operations.guard_firewall import guard_firewall
 
@@ -105,5 +112,6 @@ _VERBS: dict[tuple[str, int], t.Callable[..., None]] = {
     ("shutdown", 0): _shutdown,
     ("keep-logs", 0): _keep_logs,
     ("rotate-logs", 0): _rotate_logs,
+    ("keep-health", 0): _keep_health,
     ("look-after-firewall", 0): _look_after_firewall,
 }

@@ -122,8 +122,18 @@ def _truth(value: str | None, option: str) -> bool:
 # Options that are several
 
 
+_HEALTH_FLAGS = (
+    ("--health-cmd", "test", "string", "Command to run to check health"),
+    ("--health-interval", "interval", "duration", "Time between running the check (30s)"),
+    ("--health-retries", "retries", "int", "Consecutive failures needed to report unhealthy (3)"),
+    ("--health-timeout", "timeout", "duration", "Maximum time to allow one check to run (30s)"),
+    ("--health-start-period", "start_period", "duration", "Time in which failures do not count"),
+    ("--health-start-interval", "start_interval", "duration", "Time between checks in that period (5s)"),
+)
+
+
 def add_texts(parser: argparse.ArgumentParser) -> None:
-    """Environment, labels and networks."""
+    """Environment, labels, networks and the health check."""
     for flags, metavar, text in (
         (
             ("-e", "--env"),
@@ -144,6 +154,11 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*flags, action="append", default=[], metavar=metavar, help=text)
     parser.add_argument("--ip", metavar="ip", help="IPv4 address (for example 172.30.100.104)")
     parser.add_argument("--ip6", metavar="ip", help="IPv6 address (for example 2001:db8::33)")
+    for flag, key, metavar, text in _HEALTH_FLAGS:
+        parser.add_argument(flag, dest=f"health_{key}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--no-healthcheck", action="store_true", help="Disable any health check that the image has"
+    )
 
 
 def given_texts(options: argparse.Namespace) -> dict[str, t.Any]:
@@ -154,7 +169,18 @@ def given_texts(options: argparse.Namespace) -> dict[str, t.Any]:
         **({"env": environment} if environment else {}),
         **({"labels": labels} if labels else {}),
         **_network(options),
+        **_healthcheck(options),
     }
+
+
+def _healthcheck(options: argparse.Namespace) -> dict[str, t.Any]:
+    asked = {key: getattr(options, f"health_{key}") for _flag, key, _metavar, _text in _HEALTH_FLAGS}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    if options.no_healthcheck and asked:
+        raise InvalidInput("--no-healthcheck conflicts with --health-* options", "give one of them")
+    if options.no_healthcheck:
+        asked = {"test": "NONE"}
+    return {"healthcheck": asked} if asked else {}
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:

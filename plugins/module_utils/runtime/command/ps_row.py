@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..container.health import STARTING, Health, health_of
 from .units import ago, human_duration, human_size, local_time, seconds_since
 
 if t.TYPE_CHECKING:
@@ -38,7 +39,7 @@ def row_of(context: Context, record: ContainerRecord, status: Status, *, whole: 
         "Command": f'"{command if whole else shortened(command)}"',
         "CreatedAt": local_time(record.created),
         "RunningFor": ago(record.created),
-        "Status": status_text(status),
+        "Status": status_text(status, health_of(context.engine.paths, record)),
         "State": status.status,
         "Ports": ", ".join(ports),
         "Names": record.name,
@@ -52,11 +53,15 @@ def row_of(context: Context, record: ContainerRecord, status: Status, *, whole: 
     }
 
 
-def status_text(status: Status) -> str:
-    """`Up 2 seconds (Paused)`, `Exited (0) 3 minutes ago`, `Restarting (1) 2 seconds ago`, `Created`."""
+def status_text(status: Status, health: Health | None = None) -> str:
+    """`Up 2 seconds (healthy)`, `Exited (0) 3 minutes ago`, `Restarting (1) 2 seconds ago`, `Created`."""
     if status.status in ("running", "paused"):
         up = f"Up {human_duration(seconds_since(status.started_at) or 0)}"
-        return f"{up} (Paused)" if status.status == "paused" else up
+        if status.status == "paused":
+            return f"{up} (Paused)"
+        if health is None:
+            return up
+        return f"{up} (health: starting)" if health.status == STARTING else f"{up} ({health.status})"
     if status.status == "restarting":
         return f"Restarting ({status.exit_code}) {ago(status.finished_at)}"
     if status.status == "exited":

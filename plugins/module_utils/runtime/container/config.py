@@ -84,6 +84,9 @@ class ContainerConfig:
     uts: str | None = None
     timezone: str | None = None
 
+    healthcheck: dict[str, t.Any] | None = None
+    """`{"test": ["CMD-SHELL", "…"], "interval", "retries", …}` of health.py, times in nanoseconds."""
+
     network_mode: str | None = None
     networks: list[dict[str, t.Any]] | None = None
     """`[{"name", "ipv4_address", "aliases", …}]` of network_values.py in the order given."""

@@ -19,6 +19,7 @@ from ..paths import Paths
 from .attachments import network_mode
 from .config import ContainerConfig
 from .effective import Effective, effective_of
+from .health import healthcheck_of
 from .records import ContainerRecord
 from .status import Status
 
@@ -128,7 +129,7 @@ def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any
         "Labels": {**image.labels, **(config.labels or {})},
         "StopSignal": config.stop_signal or image.stop_signal or "SIGTERM",
         "StopTimeout": whole.stop_timeout if whole else config.stop_timeout,
-        "Healthcheck": image.healthcheck,
+        "Healthcheck": healthcheck_of(config, image.healthcheck),
     }
 
 

@@ -24,11 +24,11 @@ def clear_idle_host(engine: Engine) -> None:
     No lock is needed: a group with a process cannot be removed, and whoever starts a container makes what
     is missing.
     """
-    from .watch_logs import wait_for_keeper
+    from .keeper import wait_for_keepers
 
     if not is_idle(engine):
         return
-    wait_for_keeper(engine)
+    wait_for_keepers(engine)
     for group in (f"{engine.paths.cgroup_parent}/conmon", engine.paths.cgroup_parent):
         try:
             cgroups.remove(group)

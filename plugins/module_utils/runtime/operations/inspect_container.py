@@ -20,6 +20,7 @@ from ..container.attachments import (
     is_postponed,
     shares_network,
 )
+from ..container.health import health_of
 from ..container.inspect import inspect
 from ..container.port_values import wanted_ports
 from ..container.records import ContainerRecord, find_container_in
@@ -46,6 +47,9 @@ def inspect_known(
 ) -> Document:
     """The same for whoever has looked at the state file: `known` is the record in it, if there is one."""
     document = inspect(engine.paths, record, status)
+    health = health_of(engine.paths, record) if record.id and status.alive else None
+    if health is not None:
+        document["State"]["Health"] = health.to_docker()
     attachments = attachments_of(record.config)
     networks = _networks(rows, record, known, attachments)
     ports = _ports(rows, record, known) if status.status in ("running", "paused", "restarting") else []

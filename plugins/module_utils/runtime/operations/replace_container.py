@@ -6,7 +6,8 @@
     prepare it           mounts, program, options: what can go wrong goes wrong here
     stop the old one
     take over            one transaction: published ports, and fixed addresses and MACs
-    start the new one    it has to stay up for a moment if the old one was running
+    start the new one    it has to stay up for a moment if the old one was running, and to become healthy if
+                         that is asked for
     switch               one transaction: the new one gets the name, the old one is to go
     remove the old one
 
@@ -65,10 +66,13 @@ def replace_container(
     image_name: str,
     *,
     run: bool,
+    healthy_within: float | None = None,
     signal: str | None = None,
     timeout: int | None = None,
 ) -> ContainerRecord:
-    """The new container's record. `run`: start it. `signal` and `timeout` are for stopping the old one."""
+    """The new container's record. `run`: start it; with `healthy_within` its health check has to say that it
+    is well in so many seconds (0 and less: whenever). `signal` and `timeout` are for stopping the old one.
+    """
     with doing(f"replace container {name}"):
         old = find_container(engine.records, name) or _gone(name)
         with lock(engine.paths, f"replacement-{old.id}", fleeting=True):
@@ -85,7 +89,9 @@ def replace_container(
                 if run:
                     _take_over(engine, old, new)
                     release_container(engine, new.name)
-                if run and ran:
+                if run and healthy_within is not None:
+                    _become_healthy(engine, new, healthy_within)
+                elif run and ran:
                     _stay_up(engine, new)
             except BaseException as error:
                 _roll_back(engine, new, error)
@@ -128,6 +134,12 @@ def _stay_up(engine: Engine, new: ContainerRecord) -> None:
             raise RuntimeFailure(f"the new container ended at once, with status {code}", status=code)
 
 
+def _become_healthy(engine: Engine, new: ContainerRecord, seconds: float) -> None:
+    from .wait_for_containers import Want, wait_for_containers
+
+    wait_for_containers(engine, [new.id], Want("healthy"), seconds if seconds > 0 else None)
+
+
 def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> None:
     """The old container as it was; the error tells how that went, and what the new one has said."""
     from ..container.logs import read_output
@@ -140,7 +152,8 @@ def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> No
         _undo(engine, new)
     if isinstance(error, CoracleError):
         replaces = new.state.replaces
-        error.message = error.message.replace(f"container {new.name}", "the new container")
+        for name in (new.name, new.id):
+            error.message = error.message.replace(f"container {name}", "the new container")
         error.message += _fate(bool(replaces and replaces.was_running), fate)
         if said.strip():
             lines = said.rstrip().splitlines()[-LOG_LINES:]

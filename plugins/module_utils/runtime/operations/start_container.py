@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from ..container.attachments import has_interfaces, network_mode
+from ..container.health import check_of
 from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
 from ..container.status import started_file
@@ -71,6 +72,10 @@ def release(engine: Engine, record: ContainerRecord) -> None:
     record.state.restart = None
     record.state.error = ""
     save(engine, record)
+    if check_of(record) is not None:
+        from .watch_health import watch_health
+
+        watch_health(engine)
 
 
 def _connect(engine: Engine, record: ContainerRecord) -> None:

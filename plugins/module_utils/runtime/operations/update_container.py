@@ -1,6 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Update a container in place: write down what is asked for now, and change its networks, ports and limits.
+"""Update a container in place: write down what is asked for now, and change its networks, ports, limits and
+health check.
 
 Labels, restart policy, stop signal and timeout are read when they matter; nothing that runs has to hear of
 it. A kill while limits change leaves `state.resizing`, and the next task sets them (repair_container.py).
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..container.health import Health, check_of, save_health
 from ..container.live_limits import limits_differ, limits_of, with_limits
 from ..container.records import ContainerRecord, save_config, save_state
 from ..container.status import living_processes
@@ -34,12 +36,23 @@ def update_container(engine: Engine, name: str, config: ContainerConfig, image_n
         ensure_networks(engine, config)
         with locked_container(engine, name) as record:
             record.image_name = image_name
+            had_check = check_of(record)
             if limits_differ(record.config, config) and living_processes(engine.paths, record).init:
                 _resize(engine, record, config)
             rewire_container(engine, record, lambda rows: change_network(rows, record, config), config)
             if config.restart_policy in BOOT_POLICIES:
                 install_boot_unit(engine)
+            if check_of(record) not in (None, had_check) and living_processes(engine.paths, record).init:
+                _begin_probing(engine, record)
             return record
+
+
+def _begin_probing(engine: Engine, record: ContainerRecord) -> None:
+    """What another check has found out says nothing."""
+    from .watch_health import watch_health
+
+    save_health(engine.paths, record, Health())
+    watch_health(engine)
 
 
 def _resize(engine: Engine, record: ContainerRecord, config: ContainerConfig) -> None:

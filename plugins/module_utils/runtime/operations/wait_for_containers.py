@@ -148,16 +148,20 @@ class _Waiting:
         if self.status is None or not self.status.alive:
             self._give_up_if_ended("healthy")
             return None
-        from .inspect_container import inspect_container
-        from .select_containers import health_of
+        from ..container.health import HEALTHY, UNHEALTHY, health_of
 
-        health = health_of(inspect_container(self._engine, t.cast("t.Any", self.record), self.status))
-        if health == "none":
+        health = health_of(self._engine.paths, t.cast("t.Any", self.record))
+        if health is None:
             raise Conflict(
                 f"container {self._name} has no health check",
                 "wait for state running, or for a line of its log",
             )
-        return self._reach() if health == "healthy" else None
+        if health.status == UNHEALTHY:
+            raise RuntimeFailure(
+                f"container {self._name} is unhealthy: {health.last_output or 'its probe says nothing'}",
+                containers={self._name: self.facts()},
+            )
+        return self._reach() if health.status == HEALTHY else None
 
     def _line(self) -> Reached | None:
         if self.record is None or self.status is None:

@@ -20,6 +20,7 @@ import typing as t
 from ..container.attachments import attachments_of
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
+from ..container.health import check_of
 from ..container.records import (
     READY,
     ContainerRecord,
@@ -66,6 +67,7 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
         sketch.change_in_place()
     sketch.bring_into_state()
     sketch.pause_or_resume()
+    sketch.await_health()
     return sketch.finished()
 
 
@@ -326,6 +328,23 @@ class _Sketch:
                 ResumeContainer(self.name), found._replace(status=found.status._replace(status="running"))
             )
 
+    def await_health(self) -> None:
+        """A container that is healthy already is not waited for. Of an image that is yet to be pulled nobody
+        knows whether it has a health check.
+        """
+        found = self.now
+        if found is None or not self.request.healthy:
+            return
+        from .container_steps import AwaitHealth
+
+        if found.record.image_id and check_of(found.record) is None:
+            raise InvalidInput(
+                f"container {self.name}: it has no health check, so nothing can say that it is healthy",
+                "give healthcheck, or choose state: started",
+            )
+        if any(step.changes for step in self.steps) or not self.sight.is_healthy(found.record):
+            self._add(AwaitHealth(self.name, self.request.healthy_wait_timeout), found)
+
     # Steps, each with what it will have made true
 
     def _pull(self, image: ResolvedImage, platform: str | None) -> None:
@@ -355,7 +374,10 @@ class _Sketch:
         self.replaced = True
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
-        step = ReplaceContainer(self.name, self.asked, choice, run=run, ending=self._ending(), reason=reason)
+        healthy_within = self.request.healthy_wait_timeout if self.request.healthy and run else None
+        step = ReplaceContainer(
+            self.name, self.asked, choice, run, self._ending(), reason, healthy_within=healthy_within
+        )
         record = self._record_to_come(image)
         self._look_ahead(record, old.record)
         if run:

@@ -103,6 +103,7 @@ FIELDS = (
     Field("pid_mode", "isolation.parse_pid_mode"),
     Field("uts", "isolation.parse_uts"),
     Field("timezone", "isolation.parse_timezone"),
+    Field("healthcheck", "health.parse_healthcheck", change=LIVE),
     Field("network_mode", "network.parse_network_mode", default=DEFAULT_NETWORK_MODE),
     Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
     Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
@@ -220,6 +221,8 @@ def _parser(name: str) -> Parser:
     module: t.Any
     if family == "mount":
         from ..container import mount_values as module
+    elif family == "health":
+        from ..container import health as module
     elif family == "isolation":
         from ..container import isolation_values as module
     elif family == "device":

@@ -20,6 +20,8 @@ class Request(t.NamedTuple):
 
     name: str
     state: str = "started"
+    healthy: bool = False
+    healthy_wait_timeout: float = 300.0
     given: frozenset[str] = frozenset()
     new_name: str | None = None
     restart: bool = False
@@ -46,7 +48,8 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
             "paused: true",
             "state: started",
         ),
-        (attached and state != "started", "detach: false", "state: started"),
+        (attached and (state != "started" or request.healthy), "detach: false", "state: started"),
+        (bool(request.paused) and request.healthy, "state: healthy", "a container that is not paused"),
         (
             attached and asked.restart_policy in ("always", "unless-stopped"),
             "detach: false",

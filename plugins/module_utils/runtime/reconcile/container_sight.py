@@ -98,6 +98,12 @@ class Sight:
         other = left_alone_by(self.engine, record)
         return other and f"network_mode: container {other} has another network now"
 
+    def is_healthy(self, record: ContainerRecord) -> bool:
+        from ..container.health import HEALTHY, health_of
+
+        health = health_of(self.engine.paths, record)
+        return health is not None and health.status == HEALTHY
+
     def networks(self, record: ContainerRecord) -> list[str]:
         """Those that the container is on."""
         from ..network.records import endpoints_of

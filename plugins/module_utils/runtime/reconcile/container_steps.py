@@ -63,6 +63,7 @@ class ReplaceContainer(Step):
     run: bool
     ending: Ending
     reason: str
+    healthy_within: float | None = None
 
     def describe(self) -> str:
         return f"recreate container {self.name}: {self.reason}"
@@ -78,6 +79,7 @@ class ReplaceContainer(Step):
             image,
             self.image.name,
             run=self.run,
+            healthy_within=self.healthy_within,
             **self.ending._asdict(),
         )
 
@@ -171,6 +173,24 @@ class StopContainer(Step):
         from ..operations.stop_container import stop_container
 
         stop_container(engine, self.name, **self.ending._asdict())
+
+
+@dataclasses.dataclass(frozen=True)
+class AwaitHealth(Step):
+    """`timeout` in seconds; 0 and less: for ever."""
+
+    changes = False
+
+    name: str
+    timeout: float
+
+    def describe(self) -> str:
+        return f"wait until container {self.name} is healthy"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.wait_for_containers import Want, wait_for_containers
+
+        wait_for_containers(engine, [self.name], Want("healthy"), self.timeout if self.timeout > 0 else None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,6 +102,11 @@ class ProjectPlan(t.NamedTuple):
         return bool(self.actions)
 
     @property
+    def has_steps(self) -> bool:
+        """Is there something to do, be it only to wait?"""
+        return self.changed or any(planned.plan.steps for planned in self.containers.values())
+
+    @property
     def actions(self) -> list[str]:
         """Sentences in the order of the declaration."""
         before = [*(planned.plan for planned in self.networks), *(planned.plan for planned in self.volumes)]

@@ -7,6 +7,7 @@ under running containers, or have left half-done.
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from .steps import Plan, Step
@@ -17,16 +18,28 @@ if t.TYPE_CHECKING:
 
 def plan_repairs(engine: Engine) -> Plan:
     """Empty, and cheap, on a host where nothing is missing."""
-    if not engine.exists or not _has_networks(engine):
+    if not engine.exists:
         return Plan()
+    steps: list[Step] = [WatchHealth()] if _is_keeper_lost(engine) else []
+    if not _has_networks(engine):
+        return Plan(steps)
     from ..operations.look_after_network import lost_firewall, lost_names, unfinished_networks
 
-    steps: list[Step] = [_finishing(name) for name in unfinished_networks(engine)]
+    steps += [_finishing(name) for name in unfinished_networks(engine)]
     lost = lost_firewall(engine)
     steps += [RestoreFirewall(lost)] if lost else []
     lost = lost_names(engine)
     steps += [RestoreNames(lost)] if lost else []
     return Plan(steps)
+
+
+def _is_keeper_lost(engine: Engine) -> bool:
+    """Was whoever probed containers killed, while some of them run?"""
+    if not os.path.exists(os.path.join(engine.paths.run_root, "health-keeper")):
+        return False
+    from ..operations.watch_health import is_unwatched
+
+    return is_unwatched(engine)
 
 
 def _finishing(name: str) -> Step:
@@ -37,6 +50,17 @@ def _finishing(name: str) -> Step:
 
 def _has_networks(engine: Engine) -> bool:
     return engine.records.read().one("SELECT 1 FROM endpoints LIMIT 1") is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchHealth(Step):
+    def describe(self) -> str:
+        return "watch the health of containers again: who did was killed"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.watch_health import watch_health
+
+        watch_health(engine)
 
 
 @dataclasses.dataclass(frozen=True)

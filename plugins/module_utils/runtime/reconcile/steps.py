@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
 class Step:
     """One change. Subclasses are small values; what `execute` returns is merged into the task's result."""
 
+    changes: t.ClassVar[bool] = True
+    """Is something different afterwards? To wait for something is a step, too, and changes nothing."""
+
     def describe(self) -> str:
         """What is done and why: `recreate container web: memory is 64m, should be 128m`. Never a secret."""
         raise NotImplementedError
@@ -36,11 +39,11 @@ class Plan(t.NamedTuple):
 
     @property
     def changed(self) -> bool:
-        return bool(self.steps)
+        return any(step.changes for step in self.steps)
 
     @property
     def actions(self) -> list[str]:
-        return [step.describe() for step in self.steps]
+        return [step.describe() for step in self.steps if step.changes]
 
     def execute(self, engine: Engine) -> dict[str, t.Any]:
         """Run the steps in order and return their facts, merged (`warnings` one after the other, with those

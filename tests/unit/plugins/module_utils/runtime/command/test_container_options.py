@@ -37,6 +37,7 @@ SAID_OTHERWISE = {
     "networks_cli_compatible": "the command is",
     "restart_retries": "--restart on-failure:3",
     "default_host_ip": "--publish says the address",
+    "healthcheck": "--health-cmd, --health-interval and so on, --no-healthcheck",
 }
 
 

@@ -120,6 +120,11 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "pid_mode": ("host", "host", "container:db"),
     "uts": ("host", "host", ""),
     "timezone": ("Europe/Berlin", "Europe/Berlin", "local"),
+    "healthcheck": (
+        {"test": "wget -q localhost", "interval": "1m", "retries": 2},
+        {"test": ["CMD-SHELL", "wget -q localhost"], "interval": "60s", "retries": "2", "timeout": "0s"},
+        {"test": ["wget", "-q", "localhost"], "interval": "1m", "retries": 2},
+    ),
     "network_mode": ("host", "host", "container:web"),
     "networks": (
         [{"name": "web", "aliases": ["b", "A"], "ipv4_address": "192.0.2.5"}, {"name": "db"}],
