@@ -121,7 +121,7 @@ def _parse_test(value: t.Any, option: str) -> list[str]:
 
 
 def _parse_time(value: t.Any, option: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= _SECOND:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= _SHORTEST:
         return value  # a normal form
     nanoseconds = parse_duration(value, option)
     if 0 < nanoseconds < _SHORTEST:
