@@ -50,7 +50,11 @@ class NftRule:
         self._contents_of = contents_of
 
     def judge(self, packet: Packet) -> Judgement:
-        return _Machine(packet, self._contents_of).run(self._expressions)
+        """A rule that cannot be read may do anything: its maker's rules are not judged by it."""
+        try:
+            return _Machine(packet, self._contents_of).run(self._expressions)
+        except (LookupError, ValueError, struct.error):
+            return None, Verdict(ACCEPT)
 
 
 class _Machine:

@@ -33,7 +33,10 @@ def host_firewall_warnings(engine: Engine, networks: t.Iterable[str]) -> list[st
     from ..network.host_policy import host_chains
 
     names = set(networks)
-    if not names or not host_chains(engine.paths.instance):
+    try:
+        if not names or not host_chains(engine.paths.instance):
+            return []
+    except OSError:  # no nf_tables
         return []
     snapshot = network_snapshot(engine)
     bridges = [network for network in snapshot.networks if network.name in names and network.driver == BRIDGE]
@@ -104,7 +107,10 @@ def _obstacles(snapshot: Snapshot, networks: t.Sequence[Network]) -> list[Obstac
     from ..network.firewall import targets
     from ..network.host_policy import obstacles
 
-    return obstacles(snapshot, networks, targets(snapshot)) if networks else []
+    try:
+        return obstacles(snapshot, networks, targets(snapshot)) if networks else []
+    except OSError:  # somebody changes the rules while they are read: what is said then may be wrong
+        return []
 
 
 def _warning(engine: Engine, obstacle: Obstacle) -> str:
