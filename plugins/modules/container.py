@@ -81,6 +81,17 @@ options:
       - newer
       - true
       - false
+  comparisons:
+    description:
+      - How strictly options are compared with what was asked for before, by option. V(*) stands for all that
+        are not named.
+      - V(strict), the default - what is not asked for any more goes.
+      - V(ignore) - what the container has is right, also for one that takes its place. Only where there was
+        none, it gets what is asked for.
+      - V(allow_more_present) - for lists and dictionaries. More than is asked for is right, too.
+      - C(image) can be ignored as well.
+    type: dict
+    default: {}
   new_name:
     description:
       - Rename the container O(name) to this. Its ID stays the same, and it goes on running.

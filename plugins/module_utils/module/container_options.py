@@ -155,6 +155,7 @@ CONTROL = ArgumentSpec(
         },
         "healthy_wait_timeout": {"type": "float", "default": 300.0},
         "pull": {"type": "raw", "default": "missing", "choices": [*_PULL_POLICIES, True, False]},
+        "comparisons": {"type": "dict", "default": {}},
         "new_name": {"type": "str"},
         "restart": {"type": "bool", "default": False},
         "recreate": {"type": "bool", "default": False},
@@ -201,7 +202,16 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
         keep_volumes=params["keep_volumes"],
         pull={True: "always", False: "missing"}.get(params["pull"], params["pull"]),
         registry=registry,
+        comparisons=_comparisons(params["comparisons"]),
     )
+
+
+def _comparisons(given: dict[str, t.Any]) -> dict[str, str]:
+    if not given:
+        return {}
+    from ..runtime.reconcile.comparisons import parse_comparisons
+
+    return parse_comparisons(given, "comparisons")
 
 
 def _what_removal_needs(params: dict[str, t.Any]) -> ContainerConfig:

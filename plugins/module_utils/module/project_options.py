@@ -47,6 +47,7 @@ PROJECT_OPTIONS = ArgumentSpec(
 )
 
 _OF_ONE = (
+    "comparisons",
     "force_kill",
     "healthy_wait_timeout",
     "keep_volumes",

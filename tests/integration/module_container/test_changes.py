@@ -160,3 +160,27 @@ def test_a_registry_that_does_not_answer(target: Target) -> None:
     assert "127.0.0.1:1" in failed["msg"]
     assert "refuses the connection" in failed["msg"]
     assert info["containers"] == []
+
+
+def test_how_strictly_a_task_compares(target: Target) -> None:
+    first = target.make(env={"A": "1", "B": "2"}, labels={"a": "b"}, user="0", **QUICK)
+    more, other, ignored, strict, wrong = target.run(
+        target.container(
+            image=target.image,
+            env={"A": "1"},
+            comparisons={"env": "allow_more_present", "labels": "ignore", "user": "ignore"},
+            **QUICK,
+        ),
+        target.container(
+            image=target.image, env={"A": "3"}, comparisons={"env": "allow_more_present"}, check=True, **QUICK
+        ),
+        target.container(image=target.image, hostname="x", comparisons={"*": "ignore"}, **QUICK),
+        target.container(image=target.image, comparisons={"*": "ignore", "labels": "strict"}, **QUICK),
+        target.container(image=target.image, comparisons={"restart": "ignore"}, **QUICK),
+    )
+    assert (more["changed"], ignored["changed"]) == (False, False)
+    assert "env: A is changed, B is no longer wanted" in other["actions"][0]
+    assert strict["actions"] == ["update container web: labels: a is no longer wanted"]
+    assert pid(strict) == pid(first)
+    assert "'restart' is not an option that describes a container" in wrong["msg"]
+    target.remove()

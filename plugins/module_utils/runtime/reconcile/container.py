@@ -192,8 +192,9 @@ class _Sketch:
             self._create(image)
             return
         record = self.now.record
+        self.asked = self._compared(record)
         found = [
-            *_image_differences(record, image, self.image_name),
+            *self._image_differences(record, image),
             *differences(record.config, self.asked),
             *self._moved_sources(record),
         ]
@@ -203,6 +204,24 @@ class _Sketch:
             self._replace(self.now, image, describe_all(found) or "recreate is true")
         elif found:
             self._update(self.now, self.asked, self.image_name, found)
+
+    def _compared(self, record: ContainerRecord) -> ContainerConfig:
+        """What is asked for, as strictly as the task wants it."""
+        if not self.request.comparisons:
+            return self.asked
+        from .comparisons import relaxed
+
+        config = relaxed(record.config, self.asked, self.request.comparisons)
+        check_config(config)
+        return config
+
+    def _image_differences(self, record: ContainerRecord, image: ResolvedImage) -> list[Difference]:
+        if self.request.comparisons:
+            from .comparisons import IGNORE, IMAGE, word_for
+
+            if word_for(IMAGE, self.request.comparisons) == IGNORE:
+                return []
+        return _image_differences(record, image, self.image_name)
 
     def _bring(self, image: ResolvedImage, name: str, platform: str | None) -> None:
         """Pull the image, if need be and if possible."""

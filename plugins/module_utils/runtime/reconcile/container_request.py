@@ -34,6 +34,7 @@ class Request(t.NamedTuple):
     keep_volumes: bool = False
     pull: str = "missing"
     registry: t.Any = None
+    comparisons: t.Mapping[str, str] = {}
 
 
 def check_request(asked: ContainerConfig, request: Request) -> None:
