@@ -56,7 +56,7 @@ def build_exec_process(
     """
     if not request.arguments or not request.arguments[0]:
         raise InvalidInput("nothing to run", "give a command")
-    user = resolve_user(root_fd, request.user, record.config.groups or ()) if request.user else None
+    user = _user(request, record, root_fd)
     process = {
         **init,
         "terminal": request.tty,
@@ -75,6 +75,17 @@ def build_exec_process(
     if request.privileged:
         process["capabilities"] = process_capabilities(sorted(bounding()), 0)
     return process
+
+
+def _user(request: ExecRequest, record: ContainerRecord, root_fd: int) -> ResolvedUser | None:
+    """None: the container's own."""
+    if not request.user:
+        return None
+    try:
+        return resolve_user(root_fd, request.user, record.config.groups or ())
+    except NotFound as error:
+        error.facts["rc"] = NOT_FOUND
+        raise
 
 
 def init_process(paths: Paths, record: ContainerRecord) -> dict[str, t.Any]:

@@ -21,13 +21,13 @@ from ..errors import doing
 from ..linux import cgroups, relay, syscalls
 from ..linux.processes import identity, signal_process, wait_until_gone
 from ..linux.programs import filter_through
+from ..linux.sessions import kill_session
 from ..linux.terminal import OUR_STDIO, Stdio, window_size
 from .exec_in_container import (
     DirectExec,
     direct_exec,
     exec_failure,
     failures_named,
-    kill_session,
     prepared_session,
     problem_of,
     program_of,

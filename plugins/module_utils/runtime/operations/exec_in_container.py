@@ -16,18 +16,16 @@ import contextlib
 import json
 import os
 import re
-import signal
-import time
 import typing as t
 
 from ..container.exec_process import ExecRequest, build_exec_process, init_process
 from ..container.oci_runtime import NOT_EXECUTABLE, NOT_FOUND, find_runtime, message_from_log, shell_code
 from ..container.status import cgroup_of, run_directory
 from ..errors import Conflict, CoracleError, NotFound, RuntimeFailure, TimedOut, doing
-from ..linux import cgroups
 from ..linux.files import make_private_directory
-from ..linux.processes import ProcessIdentity, identity, is_alive, signal_process
+from ..linux.processes import ProcessIdentity, identity, is_alive
 from ..linux.programs import Completed, run
+from ..linux.sessions import kill_session, members_of, session_of
 from ..linux.trees import remove_tree
 from .locked_container import locked_container
 from .running_container import Running, running_container, seen_root
@@ -43,7 +41,6 @@ OUTPUT_LIMIT = 16 << 20
 
 _EVER = float("inf")
 _LATE = 124  # as timeout(1) has it
-_KILL_TIMEOUT = 5.0
 _LOG_LIMIT = 1 << 16
 
 
@@ -278,20 +275,6 @@ def program_of(begun: DirectExec) -> int | None:
         return None
 
 
-def kill_session(cgroup: str, program: int | None) -> None:
-    """Kill a program of the group and whatever else there is in its session. As long as it lives: later
-    nothing tells which session that was.
-    """
-    session = _session_of(program) if program in cgroups.processes(cgroup) else 0
-    deadline = time.monotonic() + _KILL_TIMEOUT
-    while session and time.monotonic() < deadline:
-        members = _members(cgroup, session)
-        if not members:
-            return
-        for process in members:
-            signal_process(process, signal.SIGKILL)
-
-
 def _adjust_oom_score(engine: Engine, plan: Plan, value: int) -> None:
     """conmon gives every program 0, and runtimes leave it at that."""
     from ..container.conmon_exec import program_in
@@ -299,25 +282,9 @@ def _adjust_oom_score(engine: Engine, plan: Plan, value: int) -> None:
     program = program_in(plan.directory) if value else None
     if program is None:
         return
-    for process in _members(cgroup_of(engine.paths, plan.container_id), _session_of(program.pid)):
+    for process in members_of(cgroup_of(engine.paths, plan.container_id), session_of(program.pid)):
         try:
             with open(f"/proc/{process.pid}/oom_score_adj", "w", encoding="ascii") as file:
                 file.write(str(value))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has just ended
-
-
-def _members(cgroup: str, session: int) -> list[ProcessIdentity]:
-    living = [process for process in map(identity, cgroups.processes(cgroup)) if process]
-    return [process for process in living if session and _session_of(process.pid) == session]
-
-
-def _session_of(pid: int | None) -> int:
-    """Field 6 of /proc/<pid>/stat, 0 where there is no such process. The kernel gives the number to nobody
-    else while somebody is in it.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[3])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0

@@ -12,7 +12,8 @@ from ..container.conmon_exec import launch_session, program_in
 from ..container.status import cgroup_of
 from ..errors import doing
 from ..linux.processes import wait_until_gone
-from .exec_in_container import ExecResult, failures_named, kill_session, late, prepared_session
+from ..linux.sessions import kill_session
+from .exec_in_container import ExecResult, failures_named, late, prepared_session
 from .running_container import running_container
 
 if t.TYPE_CHECKING:

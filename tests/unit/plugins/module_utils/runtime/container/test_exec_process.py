@@ -104,8 +104,9 @@ def test_another_user(root: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("user", ["nobody", "app:nobodies"])
 def test_users_that_are_not_there(root: pathlib.Path, user: str) -> None:
-    with pytest.raises(NotFound, match="is not in /etc/"):
+    with pytest.raises(NotFound, match="is not in /etc/") as error:
         build(root, user=user)
+    assert error.value.facts["rc"] == 127
 
 
 def test_a_terminal_brings_term_and_its_size(root: pathlib.Path) -> None:
