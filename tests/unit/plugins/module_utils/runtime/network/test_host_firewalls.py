@@ -84,7 +84,8 @@ def test_names_that_no_ruleset_can_say_get_into_none() -> None:
 
 def test_taking_back() -> None:
     assert sentence(taking_back(opening(UFW))) == (
-        "ufw route delete allow in on cor-1 comment coracle && ufw route delete allow out on cor-1 comment coracle"
+        "ufw route delete allow in on cor-1 comment coracle && "
+        "ufw route delete allow out on cor-1 comment coracle"
     )
     assert sentence(taking_back(opening(IPTABLES))) == (
         f"iptables -D FORWARD -i cor-1 {NOTE} && iptables -D FORWARD -o cor-1 {NOTE}"
