@@ -186,7 +186,6 @@ options:
         it.
     type: bool
     default: false
-    version_added: 0.2.0
   labels:
     description:
       - Labels of the network.
