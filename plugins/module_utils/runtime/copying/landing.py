@@ -60,6 +60,7 @@ class Landing:
         self._source = source
         self._top = top
         self._keeps_top = keeps_top
+        self._is_one_file = False
         self._wishes = wishes
         self._validate = validate
         self._stages: dict[str, _Stage] = {}
@@ -89,6 +90,7 @@ class Landing:
                 os.utime(self._place.directory(path), ns=(item.mtime,) * 2)
 
     def _make(self, change: Change) -> None:
+        self._is_one_file |= change.path == self._top and change.item.kind != DIRECTORY
         if not change.is_whole:
             self._touched[change.path if change.item.kind == DIRECTORY else split(change.path)[0]] = None
             self._give(change)
@@ -252,7 +254,7 @@ class Landing:
             mount = mount_id(directory)
             known = self._stages.get(mount)
             if known is None:
-                home = home_of(self._place, self._top)
+                home = split(self._top)[0] if self._is_one_file else home_of(self._place, self._top)
                 if mount_id(self._place.directory(home)) == mount:
                     parent, directory = home, self._place.directory(home)
                     self._touched[home] = None

@@ -162,6 +162,15 @@ def test_a_directory_stays_one(places: Places, tree: pathlib.Path, tmp_path: pat
     assert names(got) == names(tree)
 
 
+def test_one_file_in_the_place_of_a_directory(places: Places, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "from" / "tree").write_text("file")
+    got = tmp_path / "to" / "new" / "tree"
+    (got / "sub").mkdir(parents=True)
+    copy(places, OWN._replace(replace_kind=True))
+    assert got.read_text() == "file"
+    assert os.listdir(got.parent) == ["tree"]
+
+
 def test_what_is_there_may_stay(places: Places, tree: pathlib.Path, tmp_path: pathlib.Path) -> None:
     copy(places)
     (tree / "file").write_text("changed")
