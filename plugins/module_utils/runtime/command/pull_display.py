@@ -70,7 +70,7 @@ class Display:
         if progress.stage == MOVING:
             if not self._is_terminal or not self._is_due(key):
                 return
-            text = f"Downloading  {bar(progress.blob_bytes, progress.blob.size)}"
+            text = f"Downloading  {progress_bar(progress.blob_bytes, progress.blob.size)}"
         if self._lines.get(key) != text:
             self._write(key, f"{key}: {text}")
             self._lines[key] = text
@@ -91,7 +91,7 @@ class Display:
         self._out.flush()
 
 
-def bar(done: int, total: int) -> str:
+def progress_bar(done: int, total: int) -> str:
     """`[=====>      ]  12.3MB/45.6MB`"""
     filled = _BAR * done // total if total else _BAR
     arrow = "=" * filled if filled >= _BAR else "=" * filled + ">"
