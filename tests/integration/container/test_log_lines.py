@@ -34,7 +34,7 @@ def lines(harbour: Harbour, name: str, limit: int = 1 << 30, **query: object) ->
 
 
 def test_choices(harbour: Harbour) -> None:
-    harbour.start("job", "sh", "-c", "seq 5; sleep 0.3; seq 11 15 >&2; sleep 0.3; seq 21 23")
+    harbour.start("job", "sh", "-c", "seq 5; sleep 1; seq 11 15 >&2; sleep 1; seq 21 23")
     wait_container(harbour.engine, "job")
     assert lines(harbour, "job") == [str(n) for n in (*range(1, 6), *range(11, 16), *range(21, 24))]
     assert lines(harbour, "job", tail=2) == ["22", "23"]
@@ -65,12 +65,14 @@ def test_pieces_are_joined(harbour: Harbour) -> None:
 def test_across_segments(harbour: Harbour) -> None:
     harbour.start("flood", "seq", str(NUMBERS))
     wait_container(harbour.engine, "flood")
+    began = time.monotonic()
     found = lines(harbour, "flood")
+    everything = time.monotonic() - began
     assert found == [str(number) for number in range(NUMBERS - len(found) + 1, NUMBERS + 1)]
     assert len(found) > 200_000
     began = time.monotonic()
     assert lines(harbour, "flood", tail=3) == [str(NUMBERS - 2), str(NUMBERS - 1), str(NUMBERS)]
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < everything / 5
 
 
 class Follower(threading.Thread):
@@ -103,14 +105,14 @@ def test_followed_over_segments(harbour: Harbour) -> None:
 
 
 def test_follower_ends_with_the_container(harbour: Harbour) -> None:
-    harbour.start("job", "sh", "-c", "seq 3; sleep 0.5; echo last words")
+    harbour.start("job", "sh", "-c", "seq 3; sleep 2; echo last words")
     wait_until(lambda: harbour.output("job"), lambda text: text == "1\n2\n3\n")
     follower = Follower(harbour, "job", tail=1)
     wait_container(harbour.engine, "job")
     ended = time.monotonic()
     follower.join(10)
     assert follower.texts == ["3", "last words"]
-    assert follower.ended - ended < 1
+    assert follower.ended - ended < 3
 
 
 def test_follower_of_what_has_ended_or_is_removed(harbour: Harbour) -> None:

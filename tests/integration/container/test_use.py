@@ -41,11 +41,11 @@ def test_processor_time(harbour: Harbour) -> None:
     busy, idle = measure(harbour.engine, seen, 1.5)
     assert busy is not None
     assert idle is not None
-    assert 15 < busy["CPU"] < 40
-    assert 1.4 < busy["Interval"] < 3
+    assert 1 < busy["CPU"] < 40  # others may be busy, too
+    assert busy["Interval"] > 1.4
     assert idle["CPU"] < 1
     assert 0 < idle["CPUNano"] < 10**9
-    assert 15 < use(harbour, "busy")["CPU"] < 60
+    assert 1 < use(harbour, "busy")["CPU"] < 60
 
 
 def test_memory_and_processes(harbour: Harbour) -> None:

@@ -111,7 +111,7 @@ def test_extras(target: Target) -> None:
     assert [set(each) for each in lean["containers"]] == 2 * [{"Id", "Name", "State", "Logs"}]
     web, idle = full["containers"]
     assert extras <= web.keys() & idle.keys()
-    assert 5 < web["Stats"]["CPU"] < 60
+    assert 1 < web["Stats"]["CPU"] < 60
     assert (web["Stats"]["MemLimit"], idle["Stats"], idle["Processes"]) == (64 << 20, None, None)
     assert web["Processes"]["Titles"] == ["PID", "USER", "COMMAND"]
     assert web["Processes"]["Processes"][0][:2] == [str(web["State"]["Pid"]), "root"]
@@ -130,7 +130,7 @@ def _without_command(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def test_logs(target: Target) -> None:
-    ended(target, "job", "seq 5; sleep 0.2; echo wrong >&2")
+    ended(target, "job", "seq 5; sleep 1; echo wrong >&2")
     every, last, matching, shapes, small, bad, worse = target.run(
         task(target, "container_logs", name="job"),
         task(target, "container_logs", name="job", tail=2, timestamps=True, check=True),
