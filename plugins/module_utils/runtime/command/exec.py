@@ -32,9 +32,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-u", "--user", metavar="string", help="User name or UID (format: name|uid[:group|gid])"
     )
-    parser.add_argument(
-        "-w", "--workdir", metavar="string", help="Directory in which the command begins"
-    )
+    parser.add_argument("-w", "--workdir", metavar="string", help="Directory in which the command begins")
     parser.add_argument("container", metavar="CONTAINER")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND [ARG...]")
     parser.epilog = """
