@@ -34,7 +34,7 @@ options:
     description:
       - V(running) is also waited for if there is no such container yet.
       - V(healthy) needs a container with a health check, and fails at once without one. It fails when the
-        container ends.
+        container ends or becomes unhealthy.
       - V(exited) is reached by a container that has ended and that no restart policy will start again. A
         container that was never started is waited for.
       - V(removed) is reached when there is no such container (any more).
