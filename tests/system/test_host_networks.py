@@ -138,7 +138,8 @@ def test_a_network_becomes_ipvlan_under_a_container(
     inside = f"sudo nsenter --net=/proc/{web['State']['Pid']}/ns/net"
     look = f"{inside} ip -d -o link show eth0; {inside} ip -o -4 address show eth0"
     network = {"name": "web", "driver": "ipvlan", "ipam_config": [{"subnet": "198.51.100.0/24"}]}
-    machine.ssh("sudo ip link add lan0 type veth peer name lan1; sudo ip link set lan0 up")
+    cable = ("add lan0 type veth peer name lan1", "set lan0 up", "set lan1 up")
+    machine.ssh("; ".join(f"sudo ip link {words}" for words in cable))
     try:
         for mode in ("l2", "l3"):
             options = {**network, "driver_options": {"parent": "lan0", "mode": mode}}
