@@ -11,9 +11,7 @@ import typing as t
 
 from ..container.labels import PROJECT, has_label, labels_of
 from ..container.records import find_container
-from ..content.images import find_image
 from ..errors import NotFound
-from ..oci.reference import is_image_id, parse_reference
 from .inspect_container import Document
 from .look_at_containers import Seen, inspect_all
 
@@ -106,6 +104,9 @@ def _age(record: ContainerRecord) -> tuple[str, str]:
 
 def _image_test(engine: Engine, name: str) -> t.Callable[[ContainerRecord], bool]:
     """By id, by the name that was asked for, and by the layers that an image has from another."""
+    from ..content.images import find_image
+    from ..oci.reference import is_image_id, parse_reference
+
     wanted = name if is_image_id(name) else parse_reference(name)
     image = find_image(engine.records, wanted)
     image_id = image.id if image else None
