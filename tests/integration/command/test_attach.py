@@ -105,9 +105,10 @@ def test_100_kb_are_pasted_without_loss(coracle: Shore, harbour: Harbour, mode: 
 def test_a_paste_that_is_echoed(coracle: Shore, harbour: Harbour) -> None:
     harbour.start("web", "sh", "-c", f"head -c {len(OF_100_KB)} | sha256sum; exec sleep 1000", **SHELL)
     with coracle.at_terminal("attach", "web") as person:
-        for start in range(0, len(OF_100_KB), 4000):
-            person.type(OF_100_KB[start : start + 4000])
-            person._read(0)
+        lines = OF_100_KB.splitlines(keepends=True)
+        for first in range(0, len(lines), 40):
+            person.type("".join(lines[first : first + 40]))
+            person.wait_for(f"{first + 39:06} ")
         person.wait_for(digest(OF_100_KB))
 
 
