@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -86,6 +87,7 @@ class Terminal:
     ) -> None:
         self.text = ""
         self._seen = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(argv[0], argv, {**(environment or os.environ), "TERM": "xterm"})
@@ -118,34 +120,49 @@ class Terminal:
             assert time.monotonic() < deadline, f"still in lines: {self.text!r}"
             time.sleep(0.01)
 
+    def listen(self) -> None:
+        """Take what it has to say at the moment, so that it is not kept from going on."""
+        self.text += self._receive(0) or ""
+
     def wait_for(self, text: str, patience: float = PATIENCE) -> str:
         """What was shown since the last call, up to and including `text`."""
         deadline = time.monotonic() + patience
         while text not in self.text[self._seen :]:
             left = deadline - time.monotonic()
             assert left > 0, f"no {text!r} in {self.text[self._seen :]!r}"
-            assert self._read(left), f"it ended without {text!r}: {self.text[self._seen :]!r}"
+            said = self._receive(left)
+            assert said is not None, f"it ended without {text!r}: {self.text[self._seen :]!r}"
+            self.text += said
         end = self.text.index(text, self._seen) + len(text)
         shown, self._seen = self.text[self._seen : end], end
         return shown
 
     def end(self, patience: float = PATIENCE) -> int:
-        """The exit code, when everything it said has been read."""
-        deadline = time.monotonic() + patience
-        while self._read(max(0.0, deadline - time.monotonic())):
-            assert time.monotonic() < deadline, f"it does not end: {self.text[self._seen :]!r}"
+        """The exit code, when everything it said has been read; it may say much, but not fall silent."""
+        said = []
+        while True:
+            data = self._receive(patience)
+            if data is None:
+                break
+            assert data, f"it does not end: {(self.text + ''.join(said))[-1000:]!r}"
+            said.append(data)
+        self.text += "".join(said)
         _pid, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
 
-    def _read(self, patience: float) -> bool:
-        """False at the end."""
-        ready, _writable, _wrong = select.select([self.fd], [], [], patience)
-        if not ready:
-            return True
-        try:
-            data = os.read(self.fd, 1 << 16)
-        except OSError:  # EIO: nobody has the other side open any more
-            return False
-        self.text += data.decode(errors="replace")
-        return bool(data)
+    def _receive(self, patience: float) -> str | None:
+        """What it says next: nothing in `patience` seconds is empty, None is the end."""
+        deadline = time.monotonic() + patience
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            ready, _writable, _wrong = select.select([self.fd], [], [], left)
+            if not ready:
+                return ""
+            try:
+                data = os.read(self.fd, 1 << 16)
+            except OSError:  # EIO: nobody has the other side open any more
+                return None
+            text = self._decoder.decode(data)
+            if text or not data:
+                return text or None
