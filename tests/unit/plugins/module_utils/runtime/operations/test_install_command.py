@@ -39,7 +39,10 @@ def archive(paths: Paths) -> str:
     return path
 
 
-def test_it_passes_everything_on_and_knows_its_root(paths: Paths) -> None:
+def test_it_passes_everything_on_and_knows_its_root(
+    paths: Paths, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install_command, "COMMAND", str(tmp_path / "coracle"))
     install_command.install_command(paths, archive(paths))
     launcher = os.path.join(paths.agent, "coracle")
     assert stat.S_IMODE(os.stat(launcher).st_mode) == 0o755
