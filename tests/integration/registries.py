@@ -238,6 +238,7 @@ class Authority:
                 "-x509",
                 *_NEW_KEY,
                 *subject,
+                *("-addext", "keyUsage=critical,keyCertSign,digitalSignature"),  # Python 3.13 insists
                 "-keyout",
                 str(self.key),
                 "-out",

@@ -125,7 +125,8 @@ def nothing_is_left(harbour: Harbour) -> None:
     """Of a run; the container stays."""
     paths = harbour.paths
     assert mounts.mounts_below(paths.root) == []
-    assert os.listdir(paths.container_run("")) == os.listdir(paths.oci_runtime) == []
+    assert os.listdir(paths.container_run("")) == []
+    assert set(os.listdir(paths.oci_runtime)) <= {".cache"}  # of newer versions of crun: seccomp filters
     for record in (harbour.record("web"),):
         assert cgroups.processes(f"{paths.cgroup_parent}/{record.id}") == []
         assert not any(
@@ -138,8 +139,8 @@ def test_missing_program(harbour: Harbour) -> None:
     harbour.create("web", "/no/such/program")
     with pytest.raises(RuntimeFailure) as caught:
         prepare_container(harbour.engine, "web")
-    assert str(caught.value) == (
-        "prepare container web: crun create: executable file `/no/such/program` not found in $PATH: "
+    assert str(caught.value).replace(" in $PATH", "") == (  # that is left out by newer versions of crun
+        "prepare container web: crun create: executable file `/no/such/program` not found: "
         "No such file or directory "
         "(`command` or `entrypoint` names a program that the image does not have, or that a mount hides)"
     )

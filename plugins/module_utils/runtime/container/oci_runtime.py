@@ -35,7 +35,7 @@ _CODES = (
 )
 _HINTS = (
     (
-        r"not found in \$PATH|exec: .*no such file",
+        r"executable file .*not found|not found in \$PATH|exec: .*no such file",
         "`command` or `entrypoint` names a program that the image does not have, or that a mount hides",
     ),
     (

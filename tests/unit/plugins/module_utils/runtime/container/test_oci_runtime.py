@@ -51,6 +51,7 @@ def test_message_from_log(log: bytes, message: str) -> None:
     ("text", "hint"),
     [
         ("executable file `x` not found in $PATH", "does not have"),
+        ("executable file `x` not found: No such file or directory", "does not have"),  # crun 1.21
         ('exec: "/nope": stat /nope: no such file or directory', "does not have"),
         ("open executable: Permission denied", "executable in the image"),
         ("something new", ""),
