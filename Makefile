@@ -14,7 +14,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS='-k name' (options and paths) is passed on to pytest; '-n 3' runs tests in three processes."
-	@echo "  SUITES=bookworm,trixie are the Debian releases of the virtual machines; without it bookworm."
+	@echo "  SUITES=bookworm,trixie are the Debian releases of the virtual machines: both in 'make test',"
+	@echo "  bookworm in 'make test-vm'."
 
 demo: ## a web server in a container on this machine, from nothing; tells what it did and what to type next
 	@$(PYTHON) tools/demo.py
@@ -22,6 +23,7 @@ demo: ## a web server in a container on this machine, from nothing; tells what i
 demo-clean: ## remove everything that the demo made
 	@$(PYTHON) tools/demo.py --clean
 
+test: SUITES = bookworm,trixie
 test: ## everything that continuous integration runs: lint, unit, integration and system tests
 	@$(TESTS) lint unit integration system
 
