@@ -247,7 +247,9 @@ class Authority:
         )
 
     def issue(self, name: str, names: str, *, days: int = 10) -> tuple[pathlib.Path, pathlib.Path]:
-        """A certificate for `names` (`DNS:localhost,IP:127.0.0.1`) and its key. Negative `days`: expired."""
+        """A certificate for `names` (`DNS:localhost,IP:127.0.0.1`) and its key. With 0 `days` it ends in the
+        second in which it begins.
+        """
         request, key = self.key.parent / f"{name}.csr", self.key.parent / f"{name}.key"
         certificate, extensions = self.key.parent / f"{name}.cert", self.key.parent / f"{name}.cnf"
         extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n" if names else "")
