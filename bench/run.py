@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BENCHMARKS = ("no_change.py", "info.py", "start.py", "network.py", "ports.py", "pull.py")
+BENCHMARKS = ("no_change.py", "info.py", "containers.py", "start.py", "network.py", "ports.py", "pull.py")
 PAGE = """# Benchmarks
 
 Written by `make bench`, which needs root. Every figure was measured side by side in one run; take the ratios

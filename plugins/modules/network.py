@@ -333,9 +333,9 @@ EXAMPLES = r"""
 RETURN = r"""
 network:
   description:
-    - The network in the shape of C(docker network inspect). C(Containers) has all that are connected, running
-      or not. C(Interface) is the name of the bridge on the target; C(Isolated), C(OpenHostFirewall), C(DNS) and
-      C(Routes) are what Docker has not.
+    - The network in the shape of C(docker network inspect). C(Containers) has all that are connected,
+      running or not. C(Interface) is the name of the bridge on the target; C(Isolated), C(OpenHostFirewall),
+      C(DNS) and C(Routes) are what Docker has not.
     - In check mode, as it would be, with the containers that are on it now. A network that is yet to be made
       has no ID.
   returned: success, unless O(state=absent)

@@ -144,6 +144,27 @@ def test_limits_are_the_kernels(controller: Controller, machine: Machine) -> Non
 
 
 @pytest.mark.usefixtures("image")
+def test_programs_are_executed(controller: Controller, machine: Machine) -> None:
+    """In the container's control group of v2; in the background beyond the login, too."""
+    container_id = start(controller, "nap", memory="64m")["container"]["Id"]
+
+    def execute(command: str, **options: t.Any) -> dict[str, t.Any]:
+        return controller.task("coracle.engine.container_exec", container="nap", command=command, **options)
+
+    assert execute("id -u", user="app", tty=True)["stdout"] == "1000"
+    assert execute("cat /proc/self/cgroup")["stdout"] == "0::/"
+    begun = execute("sh -c 'sleep 20; touch /late'", detach=True)
+    group = machine.ssh(f"cat /sys/fs/cgroup/coracle/{container_id}/cgroup.procs").split()
+    assert len(group) >= 3
+    controller.log_out()
+    sessions = f"sudo sh -c 'ls /run/coracle/containers/{container_id}/*/exec'"
+    assert machine.ssh(sessions).split() == [begun["exec_id"]]
+    wait_until("nothing is left of it", lambda: machine.ssh(sessions).split() == [])
+    assert execute("ls /late", creates="/late")["changed"] is False
+    remove(controller, "nap")
+
+
+@pytest.mark.usefixtures("image")
 def test_use_is_counted(controller: Controller) -> None:
     """By control groups v2. The disk is a real one: what is written to it counts."""
     script = "dd if=/dev/zero of=/file bs=64k count=160 conv=fsync; echo written; while :; do :; done"

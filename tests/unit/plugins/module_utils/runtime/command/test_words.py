@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
+import typing as t
 
 import pytest
 
@@ -22,6 +24,14 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine impo
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.paths import Paths
 
 _SPELLINGS = {word.name for word in WORDS}
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> t.Iterator[None]:
+    """The command has one of its own."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)
