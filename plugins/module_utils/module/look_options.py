@@ -35,7 +35,7 @@ LOOK = ArgumentSpec(
                 "since": {"type": "str"},
             },
         },
-        "keys": _TEXTS,
+        "keys": {**_TEXTS, "no_log": False},
         "size": {"type": "bool", "default": False},
         "stats": {"type": "bool", "default": False},
         "stats_interval": {"type": "float", "default": 0.0},
