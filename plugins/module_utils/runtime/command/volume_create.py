@@ -29,8 +29,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     """As in Docker it is fine if there is one with the same options."""
     from ..container.environment_values import parse_labels
+    from ..operations.history import note
     from ..volume.driver_options import parse_driver_options
-    from ..volume.records import check_volume_name, ensure_volume
+    from ..volume.records import check_volume_name, ensure_volume, find_volume
 
     engine = context.engine
     given = options.volume or options.name
@@ -38,6 +39,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
     labels = parse_labels(pairs(options.label, "--label"), "--label")
     driver_options = parse_driver_options(pairs(options.opt, "--opt"), "--opt")
     with engine.database.transaction() as transaction:
+        known = find_volume(transaction, name)
         ensure_volume(
             transaction,
             engine.paths,
@@ -46,6 +48,8 @@ def run(context: Context, options: argparse.Namespace) -> int:
             anonymous=not given,
             driver_options=driver_options,
         )
+    if known is None:
+        note(engine, "volume", "create", name, driver="local")
     if context.json:
         context.say_json({"name": name})
     else:

@@ -46,6 +46,7 @@ WORDS = (
     ),
     Word("cp", "Copy files between a container and here", ("container cp",)),
     Word("create", "Create a new container", ("container create",)),
+    Word("events", "Show what has happened, and what happens", ("system events",)),
     Word("exec", "Execute a command in a running container", ("container exec",)),
     Word("inspect", "Return detailed information on containers, images, networks and volumes"),
     Word("container inspect", "Display detailed information on containers", module="inspect"),

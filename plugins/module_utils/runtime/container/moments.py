@@ -52,6 +52,12 @@ def comparable(timestamp: str) -> str:
         return ""
 
 
+def nanoseconds_of(timestamp: str) -> int:
+    """Since 1970, of a time in the form that `parse_moment` gives."""
+    match = re.fullmatch(_DATE + _ZONE, timestamp, re.ASCII)
+    return _from_date(match) if match else 0
+
+
 def _from_date(match: re.Match[str]) -> int:
     day, minute, second, fraction, zone = match.groups()
     text = f"{day}T{minute or '00:00'}:{second or '00'}{'+00:00' if zone == 'Z' else zone or ''}"

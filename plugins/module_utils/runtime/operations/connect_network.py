@@ -8,6 +8,7 @@ import typing as t
 
 from ..container.attachments import Item, attachments_of, check_connectable
 from ..container.records import ContainerRecord
+from .history import note
 from .locked_container import acting, locked_container
 from .occupy_network import endpoint_on, occupy_network
 from .rewire_container import rewire_container
@@ -27,6 +28,7 @@ def connect_network(engine: Engine, name: str, network: str) -> ContainerRecord:
         if not is_connected or record.state.rewiring is not None:
             item = _item(record, network)
             rewire_container(engine, record, lambda rows: occupy_network(rows, record, item))
+            note(engine, "network", "connect", network, name=network, container=record.id)
         return record
 
 

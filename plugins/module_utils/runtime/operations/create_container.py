@@ -25,6 +25,7 @@ from ..linux.locks import lock
 from ..linux.processes import now
 from ..oci.reference import familiar_name, is_image_id, parse_reference
 from ..volume.records import ensure_volume, find_volume, use_volume
+from .history import note, note_container
 from .inherit_volumes import inherited_volumes
 from .locked_container import locked_container
 from .reserve_network import ensure_networks, reserve_network
@@ -63,6 +64,7 @@ def create_container(
     with doing(f"create container {name}"):
         ensure_networks(engine, config)
         images = lock(engine.paths, "content", shared=True)
+        made: list[str] = []
         with images, engine.database.transaction() as transaction:
             _check_free(transaction, name)
             if select_image(transaction, image.id) is None:
@@ -71,10 +73,13 @@ def create_container(
             record.ancestor = (old.ancestor or old.id) if old else ""
             record.inherited = inherited_volumes(transaction, config)
             record.mounted_images = _mounted_images(transaction, config)
-            new = _insert(engine, transaction, record)
+            new = _insert(engine, transaction, record, made)
             reserve_network(transaction, record, old)
+        for volume in made:
+            note(engine, "volume", "create", volume, driver="local")
         if new:
             _fill(engine, record, new)
+    note_container(engine, "create", record)
     return record
 
 
@@ -100,9 +105,11 @@ def image_to_mount(rows: Reader, name: str) -> ImageRecord:
     return found
 
 
-def _insert(engine: Engine, transaction: Transaction, record: ContainerRecord) -> list[VolumeMount]:
+def _insert(
+    engine: Engine, transaction: Transaction, record: ContainerRecord, made: list[str]
+) -> list[VolumeMount]:
     """Everything that the image and the options say is checked here, before anything is written. Returns the
-    mounts whose volumes may have to be filled.
+    mounts whose volumes may have to be filled; `made` gets the names of volumes that were not there.
     """
     whole = effective_of(record)
     insert_container(transaction, record)
@@ -111,6 +118,7 @@ def _insert(engine: Engine, transaction: Transaction, record: ContainerRecord) -
         if mount.type == "image":
             use_image(transaction, mount.image_id, record.id)
         elif mount.type == "volume":
+            made += [] if find_volume(transaction, mount.source) else [mount.source]
             ensure_volume(
                 transaction,
                 engine.paths,

@@ -13,6 +13,7 @@ from ..network.model import Network
 from ..network.options import NetworkOptions
 from ..network.records import find_network, insert_network
 from .choose_network import choose_network
+from .history import note
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -27,7 +28,9 @@ def create_network(engine: Engine, name: str, options: NetworkOptions) -> Networ
         with engine.database.transaction() as transaction:
             if find_network(transaction, name) is not None:
                 raise Conflict("it exists already", "run the task again")
-            return add_network(transaction, engine, name, options, view)
+            network = add_network(transaction, engine, name, options, view)
+        note(engine, "network", "create", network.id, name=name, type=network.driver)
+        return network
 
 
 def add_network(

@@ -8,6 +8,7 @@ import typing as t
 
 from ..errors import Conflict, doing
 from ..volume.records import VolumeRecord, ensure_volume, find_volume
+from .history import note
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -25,7 +26,9 @@ def create_volume(
         if find_volume(transaction, name) is not None:
             raise Conflict("it exists already", "run the task again")
         ensure_volume(transaction, engine.paths, name, labels=labels, driver_options=driver_options)
-        return existing_volume(transaction, name)
+        record = existing_volume(transaction, name)
+    note(engine, "volume", "create", name, driver="local")
+    return record
 
 
 def existing_volume(transaction: Transaction, name: str) -> VolumeRecord:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..network.records import delete_endpoint
+from .history import note
 from .locked_container import acting, locked_container
 from .rewire_container import rewire_container
 
@@ -22,4 +23,5 @@ def disconnect_network(engine: Engine, name: str, network: str) -> ContainerReco
     phrase = acting(engine, "disconnect", name, f" from network {network}")
     with phrase as found, locked_container(engine, found.id) as record:
         rewire_container(engine, record, lambda rows: delete_endpoint(rows, record.id, network))
+        note(engine, "network", "disconnect", network, name=network, container=record.id)
         return record

@@ -24,6 +24,7 @@ from ..oci.digest import sha256_digest
 from ..oci.documents import OCI_CONFIG, OCI_LAYER, Descriptor, Manifest, new_manifest, parse_document
 from ..oci.image_config import ImageConfig, new_image_config
 from ..oci.reference import Reference
+from .history import note
 from .make_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
 from .storing import storing
@@ -81,7 +82,9 @@ def import_rootfs(
     """Store the image under `names` (tags)."""
     with storing(engine, f"import root file system {rootfs.path}"):
         given: dict[str, str | None] = {name.canonical: None for name in names}
-        return store_image(engine, rootfs.parts, _Tar(rootfs.path), given, progress)
+        imported = store_image(engine, rootfs.parts, _Tar(rootfs.path), given, progress)
+    note(engine, "image", "import", rootfs.parts.id, name=", ".join(name.familiar for name in names))
+    return imported
 
 
 class _Tar:

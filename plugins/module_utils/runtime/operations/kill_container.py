@@ -14,6 +14,7 @@ from ..container.values import parse_signal, signal_number
 from ..errors import Conflict
 from ..linux import cgroups
 from ..linux.processes import signal_process
+from .history import note_container
 from .locked_container import acting, locked_container, save
 from .settle_run import run_is_prepared, runtime_of, settle_run
 
@@ -36,4 +37,5 @@ def kill_container(engine: Engine, name: str, signal: str = "SIGKILL") -> Contai
         signal_process(init, number)
         if number == signals.SIGKILL and cgroups.is_frozen(cgroup_of(engine.paths, record.id)):
             find_runtime(engine.paths, runtime_of(engine, record)).resume(record.id)
+        note_container(engine, "kill", record, signal=number)
         return record

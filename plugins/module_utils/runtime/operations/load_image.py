@@ -9,6 +9,7 @@ import typing as t
 
 from ..errors import CoracleError
 from ..oci.reference import Reference
+from .history import note
 from .in_parallel import in_parallel
 from .list_archived_images import ArchivedImage
 from .make_layers import Open, Progress, Readable, Take, WantedLayer
@@ -29,7 +30,9 @@ def load_image(
     """Store an archived image, known under `names` (tags) only, whatever the archive calls it."""
     with storing(engine, f"load image {image.parts.id[:19]} from {image.archive.path}"):
         given: dict[str, str | None] = {name.canonical: None for name in names}
-        return store_image(engine, image.parts, _Members(image), given, progress)
+        loaded = store_image(engine, image.parts, _Members(image), given, progress)
+    note(engine, "image", "load", image.parts.id, name=", ".join(name.familiar for name in names))
+    return loaded
 
 
 class _Members:

@@ -10,6 +10,7 @@ from ..container.oci_runtime import find_runtime
 from ..container.status import cgroup_of, living_processes
 from ..errors import Conflict
 from ..linux import cgroups
+from .history import note_container
 from .locked_container import acting, locked_container
 from .settle_run import run_is_prepared, runtime_of, settle_run
 
@@ -38,4 +39,5 @@ def _freeze(engine: Engine, container_id: str, *, frozen: bool) -> ContainerReco
         if cgroups.is_frozen(cgroup_of(engine.paths, record.id)) != frozen:
             runtime = find_runtime(engine.paths, runtime_of(engine, record))
             (runtime.pause if frozen else runtime.resume)(record.id)
+            note_container(engine, "pause" if frozen else "unpause", record)
         return record

@@ -25,6 +25,7 @@ from ..oci.image_config import parse_image_config
 from ..oci.platforms import Platform, check_platform, host_platform
 from ..oci.reference import Reference
 from ..registry.client import RegistryClient
+from .history import note
 from .in_parallel import in_parallel
 from .make_layers import Progress, Readable, Take, WantedLayer
 from .store_image import Parts, Pulled, store_image
@@ -51,6 +52,7 @@ def pull_image(
         repository = Repository(client, reference.repository)
         parts, digest = repository.image(reference, platform or host_platform())
         pulled = store_image(engine, parts, repository, {name_of(reference): digest}, progress)
+    note(engine, "image", "pull", name_of(reference), name=reference.familiar)
     return pulled._replace(seconds=time.monotonic() - started, warnings=tuple(repository.warnings))
 
 

@@ -22,6 +22,7 @@ from ..linux.processes import wait_until_gone
 from ..linux.trees import move_to_trash, remove_tree
 from ..volume.records import containers_using, remove_volume, volumes_of
 from .clear_idle_host import clear_idle_host
+from .history import note_container
 from .locked_container import acting, locked_container, save
 from .settle_run import clear_run
 from .stop_container import cancel_restart
@@ -76,4 +77,5 @@ def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wa
             if not containers_using(transaction, name):
                 trashed += filter(None, [remove_volume(transaction, paths, name)])
     forget_lock(paths, f"container-{record.id}")
+    note_container(engine, "destroy", record)
     return trashed

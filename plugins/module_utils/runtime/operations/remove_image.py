@@ -20,8 +20,9 @@ from ..content.images import (
     users_of,
 )
 from ..errors import Conflict, StateError, doing
-from ..oci.reference import Reference
+from ..oci.reference import Reference, familiar_name
 from .collect_garbage import WAIT, collect_garbage
+from .history import note
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -83,6 +84,10 @@ def remove_image(engine: Engine, wanted: Reference | str, force: bool = False, w
                 delete_name(transaction, name)
             if removal.image_id:
                 delete_image(transaction, removal.image_id)
+        for name in removal.names:
+            note(engine, "image", "untag", name, name=familiar_name(name))
+        if removal.image_id:
+            note(engine, "image", "delete", removal.image_id)
         if removal.image_id is None:
             return Removed(*removal)
         try:

@@ -10,6 +10,7 @@ from ..errors import Conflict, doing
 from ..linux.locks import lock
 from ..network.records import container_name, delete_network, endpoints_in
 from .create_network import existing_network
+from .history import note
 from .network_snapshot import network_snapshot
 
 if t.TYPE_CHECKING:
@@ -39,4 +40,5 @@ def remove_network(engine: Engine, name: str) -> None:
             if network.open_host_firewall:
                 close_host_firewall(engine, network)
             delete_network(transaction, network.name)
+        note(engine, "network", "destroy", network.id, name=network.name, type=network.driver)
         sweep_links(network_snapshot(engine))

@@ -14,6 +14,7 @@ from ..linux.locks import forget_lock
 from ..linux.trees import remove_tree
 from ..volume import records
 from .create_volume import existing_volume
+from .history import note
 from .locked_volume import lock_name, locked_volume
 
 if t.TYPE_CHECKING:
@@ -29,6 +30,7 @@ def remove_volume(engine: Engine, name: str) -> None:
             forget_lock(engine.paths, lock_name(name))
         if trashed is not None:
             remove_tree(trashed)
+    note(engine, "volume", "destroy", name, driver="local")
 
 
 def recreate_volume(

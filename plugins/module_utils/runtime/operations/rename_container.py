@@ -11,6 +11,7 @@ import typing as t
 from ..container.attachments import has_interfaces, network_mode
 from ..container.records import find_container_in, save_name
 from ..errors import Conflict
+from .history import note_container
 from .locked_container import acting, locked_container
 
 if t.TYPE_CHECKING:
@@ -27,7 +28,9 @@ def rename_container(engine: Engine, name: str, new_name: str) -> ContainerRecor
             if other is not None and other.id != record.id:
                 raise Conflict(f"the name is taken by container {other.id[:12]}", "choose another name")
             save_name(transaction, record.id, new_name)
-        record.name = new_name
+        old_name, record.name = record.name, new_name
+        if old_name != new_name:
+            note_container(engine, "rename", record, oldName=old_name)
         if record.state.run is not None and has_interfaces(network_mode(record.config)):
             from .refresh_network import refresh_network
 

@@ -38,6 +38,7 @@ from ..errors import CoracleError, NotFound, RuntimeFailure, collecting, doing
 from ..linux.locks import lock
 from ..linux.processes import wait_until_gone
 from .create_container import create_container
+from .history import note_container
 from .locked_container import locked_container
 from .prepare_container import prepare_container
 from .remove_container import remove_container
@@ -222,6 +223,10 @@ def _finish(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> Conta
     """Remove the old container. Nobody has restarted a new one that ended before the switch."""
     remove_container(engine, old.id)
     new = find_container(engine.records, new.id) or _gone(old.name)
+    note_container(engine, "create", new, replaces=old.id)
+    if new.state.run is not None:
+        note_container(engine, "start", new)
+    note_container(engine, "destroy", old, replacedBy=new.id)
     if new.state.exit and wants_restart(new.config, new.state, new.state.exit):
         return start_container(engine, new.name)
     return new

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .history import note_container
 from .start_container import start_container
 from .stop_container import stop_container
 
@@ -19,4 +20,6 @@ def restart_container(
 ) -> ContainerRecord:
     """`signal` and `timeout` as for `stop_container`."""
     record = stop_container(engine, name, signal=signal, timeout=timeout)
-    return start_container(engine, record.id)
+    record = start_container(engine, record.id)
+    note_container(engine, "restart", record)
+    return record

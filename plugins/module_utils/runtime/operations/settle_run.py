@@ -38,6 +38,7 @@ from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, boot_id, identity, now, signal_process, wait_until_gone
 from ..linux.trees import remove_tree
 from .end_sessions import end_sessions
+from .history import note_container
 from .locked_container import save
 
 if t.TYPE_CHECKING:
@@ -69,8 +70,16 @@ def settle_run(
         if restarter is not None and wants_restart(record.config, record.state, exit_):
             schedule_restart(record, restarter, _uptime(run.init))
     save(engine, record)
+    if exit_.started_at:
+        _note_end(engine, record, exit_)
     clear_run(engine, record)
     return exit_ if exit_.started_at else None
+
+
+def _note_end(engine: Engine, record: ContainerRecord, exit_: Exit) -> None:
+    if exit_.oom_killed:
+        note_container(engine, "oom", record)
+    note_container(engine, "die", record, exitCode=exit_.code)
 
 
 def abandon_run(engine: Engine, record: ContainerRecord, error: BaseException) -> None:

@@ -14,6 +14,7 @@ from ..container.records import ContainerRecord
 from ..container.status import started_file
 from ..errors import Conflict
 from ..linux.processes import identity, now
+from .history import note_container
 from .locked_container import acting, locked_container, save
 from .prepare_container import prepare
 from .settle_run import abandon_run, run_is_prepared, runtime_of, settle_run
@@ -72,6 +73,7 @@ def release(engine: Engine, record: ContainerRecord) -> None:
     record.state.restart = None
     record.state.error = ""
     save(engine, record)
+    note_container(engine, "start", record)
     if check_of(record) is not None:
         from .watch_health import watch_health
 

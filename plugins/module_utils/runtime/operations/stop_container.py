@@ -20,6 +20,7 @@ from ..container.values import parse_signal, signal_number
 from ..errors import NotFound, RuntimeFailure
 from ..linux import cgroups
 from ..linux.processes import signal_process, wait_until_gone
+from .history import note_container
 from .locked_container import acting, locked_container, save
 from .settle_run import clear_run, run_is_prepared, runtime_of, settle_run
 
@@ -67,7 +68,9 @@ def end_run(
         if cgroups.is_frozen(cgroup_of(engine.paths, record.id)):
             find_runtime(engine.paths, runtime_of(engine, record)).resume(record.id)
     _give_time(record, processes, timeout)
-    return _settled(engine, record)
+    settled = _settled(engine, record)
+    note_container(engine, "stop", settled)
+    return settled
 
 
 def cancel_restart(record: ContainerRecord) -> None:

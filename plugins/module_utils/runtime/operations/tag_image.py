@@ -9,6 +9,7 @@ import typing as t
 from ..content.images import ImageName, save_name, select_image
 from ..errors import InvalidInput, NotFound, doing
 from ..oci.reference import Reference
+from .history import note
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -26,3 +27,4 @@ def tag_image(engine: Engine, source: Reference | str, name: Reference) -> None:
         if record is None:
             raise NotFound("the image is gone")
         save_name(transaction, ImageName(name.canonical, record.id, None))
+    note(engine, "image", "tag", record.id, name=name.familiar)

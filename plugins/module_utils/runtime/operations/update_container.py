@@ -17,6 +17,7 @@ from ..container.records import ContainerRecord, save_config, save_state
 from ..container.status import living_processes
 from ..errors import CoracleError, collecting, doing
 from .apply_limits import apply_limits
+from .history import note_container
 from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import locked_container
 from .reserve_network import change_network, ensure_networks
@@ -44,6 +45,7 @@ def update_container(engine: Engine, name: str, config: ContainerConfig, image_n
                 install_boot_unit(engine)
             if check_of(record) not in (None, had_check) and living_processes(engine.paths, record).init:
                 _begin_probing(engine, record)
+            note_container(engine, "update", record)
             return record
 
 

@@ -29,6 +29,7 @@ from ..errors import CoracleError
 from ..linux import cgroups
 from ..linux.programs import spawn
 from .clear_idle_host import clear_idle_host_from_inside, is_idle
+from .history import note_container
 from .install_agent import agent_command
 from .keeper import HEALTH, find_keeper, keep, wake_keeper
 from .probe_container import probe_container
@@ -168,6 +169,8 @@ class _Watch:
             return check.interval
         health = before.after(result, check, in_start_period=in_start_period)
         save_health(self._engine.paths, record, health)
+        if health.status != before.status:
+            note_container(self._engine, f"health_status: {health.status}", record)
         return check.start_interval if in_start_period and health.status == STARTING else check.interval
 
 
