@@ -16,7 +16,6 @@ import json
 import os
 import typing as t
 
-from .host_files import write_plain
 from .values import parse_arguments, parse_duration, parse_integer, refuse
 
 if t.TYPE_CHECKING:
@@ -164,6 +163,8 @@ def health_of(paths: Paths, record: ContainerRecord) -> Health | None:
 
 def save_health(paths: Paths, record: ContainerRecord, health: Health) -> None:
     """For whoever probes. Nothing happens if the run has ended and its directory is gone."""
+    from .host_files import write_plain
+
     path = _file(paths, record)
     try:
         write_plain(f"{path}.new", json.dumps(health.to_docker()).encode(), 0o600)

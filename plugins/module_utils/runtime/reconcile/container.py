@@ -20,7 +20,6 @@ import typing as t
 from ..container.attachments import attachments_of
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
-from ..container.health import check_of
 from ..container.records import (
     READY,
     ContainerRecord,
@@ -354,6 +353,7 @@ class _Sketch:
         found = self.now
         if found is None or not self.request.healthy:
             return
+        from ..container.health import check_of
         from .container_steps import AwaitHealth
 
         if found.record.image_id and check_of(found.record) is None:
