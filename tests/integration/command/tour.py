@@ -38,7 +38,7 @@ _CHANGING = (
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<moment>"),
     (r"\w{3} \w{3} +\d+ [\d:]{8} UTC \d{4}", "<date>"),
     (r"\b\d\d:\d\d(:\d\d)?\b", "<clock>"),
-    (r"\b[\d.]+(e[+]\d+)?([kMGT]i?)?B\b", "<size>"),
+    (r"\b[\d.]+(e[+]\d+)?([kKMGT]i?)?B\b", "<size>"),
     (r"\b[\d.]+%", "<part>"),
     (r"(?<![(\w.:])\d{3,}(?![)\w.:])", "<number>"),
     (r"seq=\d+ ttl=\d+ time=[\d.]+ ms", "seq=… ttl=… time=…"),
@@ -132,6 +132,9 @@ class Guide:
             for line in step.shown:
                 prompt = _PROMPT.match(line)
                 if prompt:
+                    # A shell that is attached to may have shown its prompt twice: an answer comes first.
+                    while _shape(seen) not in map(_shape, ["", *self._lines(terminal.text)]):
+                        terminal.wait_for("\n")
                     terminal.wait_for(prompt[1])
                     terminal.type(_KEYS.get(prompt[2], f"{prompt[2]}\n"))
                 elif line in _KEYS:

@@ -253,6 +253,27 @@ def test_limits_that_make_no_sense(target: Target) -> None:
     assert seen["containers"] == []
 
 
+def test_a_limit_that_cannot_be_leaves_a_running_container_alone(target: Target) -> None:
+    first = target.make(memory="64m", **QUICK)
+    declared: Options = {"image": target.image, "memory": "64m", **QUICK}
+    wrong: list[tuple[Options, str]] = [
+        ({"cpuset_mems": "3"}, "cpuset_mems: '3' names 3, and the memory nodes of this host are 0"),
+        ({"device_read_bps": [{"path": "/dev/nope", "rate": 1}]}, "/dev/nope: No such file"),
+        ({"device_read_bps": [{"path": "/dev/null", "rate": 1}]}, "/dev/null is not a block device"),
+    ]
+    *failed, same, gone = target.run(
+        *(target.container(**declared, **options) for options, _problem in wrong),
+        target.container(**declared),
+        target.container(state="absent"),
+    )
+    for (_options, problem), result in zip(wrong, failed):
+        assert problem in result["msg"]
+        assert "could not be brought back" not in result["msg"]
+    assert same["changed"] is False
+    assert same["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
+    assert gone["actions"] == ["stop container web", "remove container web"]
+
+
 def test_what_needs_another_container(target: Target) -> None:
     declared: Options = {
         "umask": "0027",

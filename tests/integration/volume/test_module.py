@@ -162,6 +162,6 @@ def test_passwords_stay_secret(bare_target: Target) -> None:
         target.volume_info(),
     )
     for result in (made, changed, looked):
-        del result["invocation"]
+        result.pop("invocation", None)  # newer Ansible keeps it to itself
         assert "hunter" not in str(result)
     assert changed["actions"] == ["recreate volume data: driver_options: a password is another one"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..errors import CoracleError
 from .config import ContainerConfig
 from .host_facts import HostFacts
 from .spec_resources import DEFAULT_CPU_PERIOD, THROTTLES, build_limits
@@ -60,7 +61,7 @@ def live_limits(
     `everything` are the processors and memory nodes that a container without a limit may use: `{"cpus":
     "0-3", "mems": "0"}`. Raises HostNotReady and InvalidInput as for a new container.
     """
-    wanted, had = build_limits(now, host), build_limits(before, host)
+    wanted = build_limits(now, host)
     changed = {
         section
         for section, options in _SECTIONS.items()
@@ -82,8 +83,17 @@ def live_limits(
         resources.update({"pids": wanted["pids"]} if "pids" in wanted else {})
         lifted += [] if "pids" in wanted else ["pids"]
     if "blockIO" in changed:
-        resources["blockIO"] = _rates(had.get("blockIO", {}), wanted.get("blockIO", {}))
+        resources["blockIO"] = _rates(_block_io_that_was(before, host), wanted.get("blockIO", {}))
     return Update(resources, tuple(lifted))
+
+
+def _block_io_that_was(before: ContainerConfig, host: HostFacts) -> dict[str, t.Any]:
+    """Nothing of a disk that is gone: its rates went with it."""
+    try:
+        rates: dict[str, t.Any] = build_limits(before, host).get("blockIO", {})
+    except CoracleError:
+        return {}
+    return rates
 
 
 def _memory_words(host: HostFacts) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..container.host_facts import read_host_facts
-from ..container.live_limits import live_limits
+from ..container.live_limits import Update, live_limits
 from ..container.oci_runtime import find_runtime
 from ..container.status import cgroup_of
 from ..linux import cgroups
@@ -19,17 +19,22 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 
-def apply_limits(engine: Engine, record: ContainerRecord, before: ContainerConfig) -> None:
-    """Its group has the limits of `before`, and gets those of its record. The container's lock is held.
+def limits_to_apply(engine: Engine, record: ContainerRecord, before: ContainerConfig) -> Update:
+    """What has to be told so that its group, which has the limits of `before`, gets those of its record.
 
-    Raises RuntimeFailure when the kernel refuses one (less memory than is in use, on control groups v1).
+    Raises HostNotReady, InvalidInput or NotFound for a limit that cannot be on this host. Nothing is changed.
     """
-    at = cgroups.layout()
+    everything = cgroups.inherited_sets(cgroup_of(engine.paths, record.id))
+    return live_limits(before, record.config, read_host_facts(), everything)
+
+
+def apply_limits(engine: Engine, record: ContainerRecord, update: Update) -> None:
+    """The container's lock is held. Raises RuntimeFailure when the kernel refuses one (less memory than is in
+    use, on control groups v1).
+    """
     group = cgroup_of(engine.paths, record.id)
-    everything = cgroups.inherited_sets(group, at)
-    update = live_limits(before, record.config, read_host_facts(), everything)
     for controller in update.lifted:
-        cgroups.lift_limit(group, controller, at)
+        cgroups.lift_limit(group, controller)
     if update.resources:
         runtime = find_runtime(engine.paths, runtime_of(engine, record))
         runtime.update(record.id, update.resources)

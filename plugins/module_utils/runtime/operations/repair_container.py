@@ -13,7 +13,7 @@ from ..container.status import is_restarting
 from ..errors import NotFound
 from ..linux.processes import identity
 from ..linux.trees import remove_tree
-from .apply_limits import apply_limits
+from .apply_limits import apply_limits, limits_to_apply
 from .handle_exit import is_shutting_down, restart_now
 from .locked_container import acting, locked_container, save
 from .remove_container import remove
@@ -55,7 +55,8 @@ def _repair(engine: Engine, container_id: str) -> ContainerRecord | None:
 
 def _finish_update(engine: Engine, record: ContainerRecord) -> None:
     if record.state.resizing is not None:
-        apply_limits(engine, record, ContainerConfig.from_json(record.state.resizing))
+        before = ContainerConfig.from_json(record.state.resizing)
+        apply_limits(engine, record, limits_to_apply(engine, record, before))
         record.state.resizing = None
         save(engine, record)
     if record.state.rewiring is not None:

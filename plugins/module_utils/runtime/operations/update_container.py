@@ -16,7 +16,7 @@ from ..container.live_limits import limits_differ, limits_of, with_limits
 from ..container.records import ContainerRecord, save_config, save_state
 from ..container.status import living_processes
 from ..errors import CoracleError, collecting, doing
-from .apply_limits import apply_limits
+from .apply_limits import apply_limits, limits_to_apply
 from .history import note_container
 from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import locked_container
@@ -61,15 +61,20 @@ def _resize(engine: Engine, record: ContainerRecord, config: ContainerConfig) ->
     """Only the limits of `config`, in the record and in the kernel."""
     before = record.config
     record.config = with_limits(before, config)
+    try:
+        update = limits_to_apply(engine, record, before)
+    except BaseException:
+        record.config = before  # nothing has been written down yet
+        raise
     record.state.resizing = limits_of(before)
     _save(engine, record)
     try:
-        apply_limits(engine, record, before)
+        apply_limits(engine, record, update)
     except BaseException as error:
         fate: list[BaseException] = []
         with collecting(fate):
             refused, record.config = record.config, before
-            apply_limits(engine, record, refused)
+            apply_limits(engine, record, limits_to_apply(engine, record, refused))
             record.state.resizing = None
             _save(engine, record)
         if fate and isinstance(error, CoracleError):

@@ -128,9 +128,13 @@ class _Sketch:
         elif self.now.status.unsupervised:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
-        elif self.now.status.alive and (what := _interrupted(self.now.record)):
+        elif self.now.status.alive and (what := self._interrupted_change(self.now.record)):
             after = self.now._replace(record=_finished(self.now.record))
             self._repair(f"a change of its {what} was interrupted", after)
+
+    def _interrupted_change(self, record: ContainerRecord) -> str:
+        """What a container that stays has to be given first."""
+        return "" if self.request.state == "absent" else _interrupted(record)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
 
 _BUSY_TIMEOUT = 60.0  # seconds
 _SMALLEST_PAGE = 512  # bytes
+_SHARED_MEMORY = 32 << 10  # bytes of a `-shm` file, sqlite.org/walformat.html
 _DAMAGED = "restore it from a backup, or move it away to start with an empty engine"
 
 
@@ -211,12 +212,30 @@ def _found_size(path: str) -> int:
 def _connect(path: str) -> sqlite3.Connection:
     import sqlite3
 
+    if path != ":memory:":
+        _check_space(path)
     name = path if path == ":memory:" else f"file:{urllib.parse.quote(path)}?mode=rw"
     connection = sqlite3.connect(
         name, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, uri=path != ":memory:"
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _check_space(path: str) -> None:
+    """SQLite maps `-shm` into memory, and who touches a page that the disk has no place for is killed by a
+    signal, not told.
+    """
+    try:
+        if os.stat(f"{path}-shm").st_size >= _SHARED_MEMORY:
+            return
+    except FileNotFoundError:
+        pass
+    disk = os.statvfs(os.path.dirname(path))
+    if disk.f_bfree * disk.f_frsize < 4 * _SHARED_MEMORY:
+        raise StorageError(
+            f"the disk of {path} is full", "free some space or put the state directory on a larger disk"
+        )
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
