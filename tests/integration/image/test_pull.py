@@ -259,6 +259,12 @@ def test_the_same_layers_in_another_format_are_not_taken_again(registry: Registr
     assert again.record.id == first.record.id
     assert (again.bytes, again.layers, again.reused) == (0, 0, 3)
     assert len(names(engine, again.record)) == 2
+    # What the image can be made of again is what is here, not what was offered.
+    assert again.record.layers == first.record.layers
+    assert again.record.manifest_digest == first.record.manifest_digest
+    assert_whole(engine, again.record)
+    blobs = BlobStore(engine.paths)
+    assert all(blobs.has(layer.digest, layer.size) for layer in again.record.layers)
 
 
 # Interruptions

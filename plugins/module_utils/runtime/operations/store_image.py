@@ -7,7 +7,16 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ..content.images import ImageName, ImageRecord, LayerReference, save_image, save_name, select_image
+from ..content.blobs import BlobStore
+from ..content.images import (
+    ImageName,
+    ImageRecord,
+    LayerReference,
+    list_images,
+    save_image,
+    save_name,
+    select_image,
+)
 from ..oci.documents import Manifest
 from ..oci.image_config import ImageConfig
 from .make_layers import Progress, Source, WantedLayer
@@ -81,15 +90,17 @@ def store_image(
         known=before.mounted_directories if before else (),
         progress=progress,
     )
+    manifest = (parts.manifest.digest, parts.manifest.media_type)
+    layers = _references(engine, parts.layers)
+    if before is not None and [layer.digest for layer in layers] == [layer.digest for layer in before.layers]:
+        # Perhaps it came in other blobs this time, which were not needed: what is kept belongs together.
+        manifest = (before.manifest_digest, before.media_type)
     record = ImageRecord(
         id=parts.id,
-        manifest_digest=parts.manifest.digest,
-        media_type=parts.manifest.media_type,
+        manifest_digest=manifest[0],
+        media_type=manifest[1],
         config=parts.config.to_json(),
-        layers=tuple(
-            LayerReference(layer.diff_id, layer.blob.digest, layer.blob.media_type, layer.blob.size)
-            for layer in parts.layers
-        ),
+        layers=layers,
         directories=received.directories,
         parents_layer=received.parents_layer,
         size=received.size,
@@ -101,3 +112,25 @@ def store_image(
             save_name(transaction, ImageName(name, record.id, digest))
     took = time.monotonic() - started
     return Pulled(record, received.bytes, received.layers, received.reused, took)
+
+
+def _references(engine: Engine, layers: t.Sequence[WantedLayer]) -> tuple[LayerReference, ...]:
+    """The blobs that layers can be made of again. A layer that was here already may have come in another one,
+    compressed otherwise: that is the one that is kept.
+    """
+    blobs = BlobStore(engine.paths)
+    asked = [
+        LayerReference(layer.diff_id, layer.blob.digest, layer.blob.media_type, layer.blob.size)
+        for layer in layers
+    ]
+    if all(blobs.has(layer.digest, layer.size) for layer in asked):
+        return tuple(asked)
+    here = {
+        layer.diff_id: layer
+        for image in list_images(engine.database.read(), damaged=[])
+        for layer in image.layers
+        if blobs.has(layer.digest, layer.size)
+    }
+    return tuple(
+        layer if blobs.has(layer.digest, layer.size) else here.get(layer.diff_id, layer) for layer in asked
+    )
