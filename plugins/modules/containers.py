@@ -43,9 +43,10 @@ options:
       - A declaration may have a C(state) and a C(pull) of its own. With O(state=absent) all go, whatever
         they say.
       - C(depends_on) names containers of the same task that have to come first, as a list, or as a
-        dictionary with a C(condition) each. V(started) is the default; V(completed) waits until the other
-        one has ended with exit code 0; V(healthy) waits for its health check. The words of Compose files
-        (V(service_started) and so on) mean the same.
+        dictionary with a C(condition) each. V(started) is the default; V(healthy) waits for the health check
+        of the other one. The words of Compose files (V(service_started) and so on) mean the same.
+      - With V(completed) the other one is a job that has to end with exit code 0. A job that has done so, and
+        whose declaration has not changed, is not run again.
       - Who shares a network, processes, memory or volumes of another container comes after it without being
         told, and is restarted when that one is started anew.
     type: list

@@ -103,6 +103,7 @@ def read_project(params: Params) -> Project:
         purge=params["purge"],
         pull=params["pull"],
         registry=registry,
+        wait_timeout=params["wait_timeout"],
     )
 
 

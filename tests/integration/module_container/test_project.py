@@ -102,6 +102,31 @@ def test_who_depends_on_another_begins_after_it(target: Target) -> None:
         target.remove(name)
 
 
+def test_a_job_that_is_done_is_done(target: Target) -> None:
+    """Unless its declaration changes; and one that ends badly is a failure, whoever waits for it or not."""
+
+    def declared(code: int) -> list[Declaration]:
+        return [
+            {"name": "job", "command": ["sh", "-c", f"exit {code}"]},
+            {"name": "app", "depends_on": {"job": {"condition": "completed"}}},
+        ]
+
+    done, again, failed, still = target.run(
+        project(target, *declared(0)),
+        project(target, *declared(0)),
+        project(target, *declared(3)),
+        project(target, *declared(3)),
+    )
+    assert not done.get("failed"), done
+    assert (again["changed"], again["actions"]) == (False, [])
+    assert "job: container job ended with code 3" in failed["msg"]
+    assert "start container job: it is exited" in still["actions"]
+    assert "job: container job ended with code 3" in still["msg"]
+    assert states(target) == {"job": "exited", "app": "running"}
+    for name in ("job", "app"):
+        target.remove(name)
+
+
 def test_a_failure_stops_those_that_depend_on_it_and_nobody_else(target: Target) -> None:
     declared: list[Declaration] = [
         {"name": "bad", "command": ["/no/such/program"]},

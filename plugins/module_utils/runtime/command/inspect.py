@@ -56,7 +56,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
 
         template = parse_template(options.format.replace("\\t", "\t").replace("\\n", "\n"))
         for document in found:
-            context.say(template.render(document))
+            context.say(template.render(document, strict=True))
     return int(failed)
 
 

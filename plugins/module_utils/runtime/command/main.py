@@ -39,6 +39,7 @@ def main(arguments: t.Sequence[str]) -> t.NoReturn:
 
 
 def run_command(arguments: t.Sequence[str]) -> int:
+    _open_closed_streams()
     try:
         code = _understand(arguments)
         sys.stdout.flush()
@@ -51,6 +52,13 @@ def run_command(arguments: t.Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)  # Python flushes once more
         return _NOBODY_LISTENS
+
+
+def _open_closed_streams() -> None:
+    """`coracle ps >&-`: what nobody wants to read is thrown away."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until we end
 
 
 def read_line(arguments: t.Sequence[str]) -> Line:

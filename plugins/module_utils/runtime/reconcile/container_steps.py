@@ -194,6 +194,24 @@ class AwaitHealth(Step):
 
 
 @dataclasses.dataclass(frozen=True)
+class AwaitEnd(Step):
+    """It has to end with exit code 0 within `timeout` seconds."""
+
+    changes = False
+
+    name: str
+    timeout: float
+
+    def describe(self) -> str:
+        return f"wait until container {self.name} has ended"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.wait_for_containers import Want, wait_for_containers
+
+        wait_for_containers(engine, [self.name], Want("exited", exit_codes=(0,)), self.timeout)
+
+
+@dataclasses.dataclass(frozen=True)
 class PauseContainer(Step):
     name: str
 

@@ -22,6 +22,8 @@ from ..errors import CoracleError, InvalidInput, doing
 from ..network.records import list_networks
 from .container import Planned
 from .container_request import Request
+from .container_sight import Outlook
+from .container_steps import AwaitEnd, StartContainer
 from .differences import removed
 from .network import NetworkRequest, PlannedNetwork, attached_containers, plan_network
 from .network_steps import RemoveNetwork
@@ -65,6 +67,7 @@ class Project(t.NamedTuple):
     purge: bool = False
     pull: str = "missing"
     registry: t.Any = None
+    wait_timeout: float = 300.0
 
 
 class ProjectPlan(t.NamedTuple):
@@ -146,7 +149,8 @@ def plan_project(engine: Engine, project: Project, *, check_mode: bool = False) 
         for reference, platform in project.images:
             sight.image_called(str(reference), platform, project.pull, project.registry)
     items = {item.name: item for item in project.items}
-    planned = _plan_items(sight, [items[name] for name in ordered])
+    jobs = {name for needed in needs.values() for name, condition in needed.items() if condition == COMPLETED}
+    planned = _plan_items(sight, [items[name] for name in ordered], jobs, project.wait_timeout)
     purged = _plan_purge(sight, project) if project.purge or absent else {}
     going = {*purged, *(items if absent else ())}
     purged_networks, warnings = (
@@ -225,14 +229,18 @@ def _reversed(needs: t.Mapping[str, t.Collection[str]]) -> dict[str, dict[str, s
 # The parts
 
 
-def _plan_items(sight: ProjectSight, ordered: t.Sequence[Item]) -> dict[str, Planned]:
-    """All of them, with all that is wrong in one error."""
+def _plan_items(
+    sight: ProjectSight, ordered: t.Sequence[Item], jobs: t.Collection[str], wait_timeout: float
+) -> dict[str, Planned]:
+    """All of them, with all that is wrong in one error. `jobs` are those whose end others wait for."""
     planned: dict[str, Planned] = {}
     problems: list[CoracleError] = []
     for item in ordered:
         try:
             with doing(f"containers: {item.name}"):
                 planned[item.name] = sight.plan(item.asked, item.request)
+                if item.name in jobs and item.request.state == "started":
+                    planned[item.name] = _plan_job(sight, item, planned[item.name], wait_timeout)
         except CoracleError as error:
             problems.append(error)
     if len(problems) == 1:
@@ -243,6 +251,22 @@ def _plan_items(sight: ProjectSight, ordered: t.Sequence[Item]) -> dict[str, Pla
             "nothing was changed",
         )
     return planned
+
+
+def _plan_job(sight: ProjectSight, item: Item, planned: Planned, wait_timeout: float) -> Planned:
+    """What has been done once, and has not changed, is done. What is done now has to end well."""
+    steps = planned.plan.steps
+    before = planned.before
+    if [type(step) for step in steps] == [StartContainer] and before is not None and _is_done(before):
+        return sight.plan(item.asked, item.request._replace(state="present"))
+    if not steps:
+        return planned
+    plan = Plan([*steps, AwaitEnd(item.name, wait_timeout)], planned.plan.differences)
+    return planned._replace(plan=plan)
+
+
+def _is_done(outlook: Outlook) -> bool:
+    return outlook.status.status == "exited" and outlook.status.exit_code == 0 and not outlook.status.error
 
 
 def _plan_purge(sight: ProjectSight, project: Project) -> dict[str, Planned]:
