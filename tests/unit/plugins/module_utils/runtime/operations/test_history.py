@@ -24,7 +24,7 @@ def actions(engine: Engine) -> list[str]:
 
 def test_what_was_noted_is_read_back(engine: Engine) -> None:
     assert actions(engine) == []
-    history.note(engine, "container", "die", "abc", exitCode=3, kind="of its own", name="web")
+    history.note(engine, "container", "die", "abc", **{"exitCode": 3, "kind": "of its own", "name": "web"})
     [event] = history.read_history(engine.paths)
     assert (event.kind, event.action, event.id) == ("container", "die", "abc")
     assert event.attributes == {"exitCode": "3", "kind": "of its own", "name": "web"}
