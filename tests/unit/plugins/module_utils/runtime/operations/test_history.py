@@ -24,10 +24,11 @@ def actions(engine: Engine) -> list[str]:
 
 def test_what_was_noted_is_read_back(engine: Engine) -> None:
     assert actions(engine) == []
-    history.note(engine, "container", "die", "abc", **{"exitCode": 3, "kind": "of its own", "name": "web"})
+    attributes = {"exitCode": "3", "kind": "of its own", "name": "web"}
+    history.note(engine, "container", "die", "abc", **attributes)
     [event] = history.read_history(engine.paths)
     assert (event.kind, event.action, event.id) == ("container", "die", "abc")
-    assert event.attributes == {"exitCode": "3", "kind": "of its own", "name": "web"}
+    assert event.attributes == attributes
     document = event.to_docker()
     assert document["Actor"] == {"ID": "abc", "Attributes": event.attributes}
     assert document["timeNano"] // 10**9 == document["time"] > 1_700_000_000
