@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
@@ -24,7 +25,7 @@ def actions(engine: Engine) -> list[str]:
 
 def test_what_was_noted_is_read_back(engine: Engine) -> None:
     assert actions(engine) == []
-    attributes = {"exitCode": "3", "kind": "of its own", "name": "web"}
+    attributes = json.loads('{"exitCode": "3", "kind": "of its own", "name": "web"}')  # labels, perhaps
     history.note(engine, "container", "die", "abc", **attributes)
     [event] = history.read_history(engine.paths)
     assert (event.kind, event.action, event.id) == ("container", "die", "abc")
