@@ -24,7 +24,10 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine impo
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.layers.store import LayerStore
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux import cgroups, mounts
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.locks import lock
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.processes import signal_process
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.processes import (
+    signal_process,
+    wait_until_gone,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.check_store import (
     check_store,
     repair_store,
@@ -178,7 +181,7 @@ def test_a_killed_conmon(harbour: Harbour) -> None:
     conmon = living_processes(harbour.paths, harbour.record("web")).conmon
     assert conmon is not None
     signal_process(conmon, signal.SIGKILL)
-    harbour.wait_for("web", "running")
+    assert wait_until_gone(conmon, 30)
     assert mend_containers(harbour) == ["container web: its conmon was killed, nobody would see it end"]
     assert harbour.status("web").status == "exited"
     assert record.id == harbour.record("web").id
