@@ -20,7 +20,7 @@ SCTP = """
 import socket, sys
 def connected(address, port):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132) as sock:
-        sock.settimeout(5)
+        sock.settimeout(30)
         sock.connect((address, int(port)))
         return sock.recv(64).decode()
 def serving(port):
