@@ -44,6 +44,26 @@ def test_codes_and_streams(coracle: Shore, web: Harbour) -> None:
     assert coracle.refused("exec", "web", "id") == "Error: container web is not running (start it first)\n"
 
 
+def test_complaints_before_the_runtime_has_noted_the_program(
+    coracle: Shore, web: Harbour, tmp_path: pathlib.Path
+) -> None:
+    """A runtime that takes its time with the pid file, as one does that gets no processor."""
+    slow = tmp_path / "crun-slow"
+    slow.write_text(
+        "#!/bin/sh\n"
+        "place=$(echo \"$*\" | sed -n 's/.*--pid-file[= ]\\([^ ]*\\).*/\\1/p')\n"
+        '[ -n "$place" ] || exec crun "$@"\n'
+        'arguments=$(echo "$*" | sed "s|$place|$place.early|")\n'
+        "(while [ ! -s $place.early ]; do sleep 0.01; done; sleep 0.5; mv $place.early $place) &\n"
+        "crun $arguments\ncode=$?\nwait\nexit $code\n"
+    )
+    slow.chmod(0o755)
+    web.start("late", "sleep", "1000", runtime=str(slow))
+    answer = coracle.run("exec", "late", "/bin/ls", "/nothing-there")
+    assert (answer.code, answer.out) == (1, "")
+    assert "/nothing-there" in answer.err
+
+
 def test_options(coracle: Shore, web: Harbour, tmp_path: pathlib.Path) -> None:
     (tmp_path / "env").write_text("FROM_FILE=1\nBOTH=file\n")
     environment = ["--env-file", str(tmp_path / "env"), "-e", "BOTH=option", "-e", "NOBODY_HAS_IT"]

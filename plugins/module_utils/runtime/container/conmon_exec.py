@@ -95,6 +95,8 @@ def launch_session(plan: Plan) -> tuple[Session, AttachSocket]:
     }
     open_ends = [*theirs.values()]
     process = socket = None
+    # Opened before anything can go wrong: a conmon that ends removes the directory, perhaps before we look.
+    log = os.open(os.path.join(plan.directory, "oci-log"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         environment = {**MINIMAL_ENVIRONMENT, **{name: str(fd) for name, fd in theirs.items()}}
         argv = arguments(plan)
@@ -105,11 +107,11 @@ def launch_session(plan: Plan) -> tuple[Session, AttachSocket]:
             pass
         os.write(start_writing, b"1")
         process.wait(timeout=RUNTIME_TIMEOUT)
-        _check(plan, read_line(attach_reading, RUNTIME_TIMEOUT))
+        _check(log, read_line(attach_reading, RUNTIME_TIMEOUT))
         socket = AttachSocket(plan.directory)
         os.write(start_writing, b"2")
         first, _line_feed, more = read_line(sync_reading, RUNTIME_TIMEOUT).partition(b"\n")
-        _check(plan, first)
+        _check(log, first)
     except BaseException:
         if socket is not None:
             socket.close()
@@ -117,7 +119,7 @@ def launch_session(plan: Plan) -> tuple[Session, AttachSocket]:
         os.close(sync_reading)
         raise
     finally:
-        for fd in (start_writing, attach_reading, *open_ends):
+        for fd in (log, start_writing, attach_reading, *open_ends):
             os.close(fd)
     return Session(conmon_of(plan.directory), sync_reading, more), socket
 
@@ -146,10 +148,12 @@ def arguments(plan: Plan) -> list[str]:
     return [plan.program, *flags, *(word for pair in pairs for word in pair)]
 
 
-def _check(plan: Plan, line: bytes) -> None:
+def _check(log: int, line: bytes) -> None:
+    """`log` is the descriptor of what the runtime has written down."""
     number = _number(line)
     if number is None or number < 0:
-        raise RuntimeFailure(_log_text(plan) or _message(line) or "conmon ended without a word")
+        text = message_from_log(os.pread(log, _LINE_LIMIT, 0))
+        raise RuntimeFailure(text or _message(line) or "conmon ended without a word")
 
 
 def _number(line: bytes) -> int | None:
@@ -163,14 +167,6 @@ def _message(line: bytes) -> str:
     try:
         return clean(str(json.loads(line)["message"]))
     except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _log_text(plan: Plan) -> str:
-    try:
-        with open(os.path.join(plan.directory, "oci-log"), "rb") as file:
-            return message_from_log(file.read(_LINE_LIMIT))
-    except FileNotFoundError:
         return ""
 
 

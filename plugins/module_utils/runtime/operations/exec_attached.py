@@ -10,6 +10,7 @@ never gets into a container.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import typing as t
@@ -40,6 +41,7 @@ if t.TYPE_CHECKING:
 
 _CONMON_TIMEOUT = 5.0
 _CHUNK = 1 << 16
+_PAUSE = 0.001
 
 
 def exec_attached(
@@ -127,7 +129,9 @@ def _forward(begun: DirectExec, signum: int) -> None:
 
 
 class _PipeRemote:
-    """A runtime that runs the program as its child. What it says before the program has begun is its own."""
+    """A runtime that runs the program as its child. If the program never begins, what comes on standard error
+    is the runtime's own.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], begun: DirectExec) -> None:
         self._process = process
@@ -163,14 +167,18 @@ class _PipeRemote:
                 if not content:
                     self.refuse(stream)
                     break
-                if self._is_programs(stream):
+                if stream == relay.STDOUT or self._has_begun():
                     yield stream, content
                 if not self.ended:
                     break
 
-    def _is_programs(self, stream: int) -> bool:
-        self._runs = self._runs or program_of(self._begun) is not None
-        return self._runs or stream == relay.STDOUT
+    def _has_begun(self) -> bool:
+        """A program may write before the runtime, a moment later, has noted its pid: that is waited for."""
+        over = False
+        while not (self._runs or over):
+            over = bool(select.select([self._pidfd], [], [], _PAUSE)[0])
+            self._runs = program_of(self._begun) is not None
+        return self._runs
 
     def send(self, content: bytes) -> int:
         return os.write(self._inlet.fileno(), content) if self._inlet is not None else 0
