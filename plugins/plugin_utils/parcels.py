@@ -27,6 +27,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.ite
     Item,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.parcel import Parcel
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.copying.text_diff import add_text
 
 VAULT = b"$ANSIBLE_VAULT;"
 _PIECE = 1 << 20
@@ -221,25 +222,12 @@ def shown_arrivals(parcel: Parcel, top: str, largest: int) -> list[dict[str, t.A
         path = os.path.join(top, item.path) if item.path else top
         diff: dict[str, t.Any] = {"before_header": path, "after_header": path, "before": ""}
         if os.path.isfile(path):
-            _show(diff, "before", "dst", os.path.getsize(path), largest, lambda path=path: _read(path))
-        _show(diff, "after", "src", item.size, largest, lambda item=item: _read_item(parcel, item))
+            add_text(diff, "before", "dst", os.path.getsize(path), lambda path=path: _read(path), largest)
+        add_text(diff, "after", "src", item.size, lambda item=item: _read_item(parcel, item), largest)
         shown.append(diff)
         if len(shown) >= _MOST_SHOWN:
             break
     return shown
-
-
-def _show(
-    diff: dict[str, t.Any], side: str, flag: str, size: int, largest: int, read: t.Callable[[], bytes]
-) -> None:
-    if size > largest:
-        diff[f"{flag}_larger"] = largest
-        return
-    data = read()
-    if b"\0" in data:
-        diff[f"{flag}_binary"] = 1
-    else:
-        diff[side] = data.decode("utf-8", "replace")
 
 
 def _read(path: str) -> bytes:

@@ -42,6 +42,10 @@ class Engine:
     @property
     def database(self) -> Database:
         """The state file, made with its directories if it is not there. For those who are about to write."""
+        return self.make()
+
+    def make(self) -> Database:
+        """The same, by a name that says what happens: for whoever needs directories and locks first."""
         if self._database is None:
             check_roots(self.paths)
             self._make_directories()

@@ -42,7 +42,7 @@ class Shore:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         with Engine(paths) as engine:
-            engine.database  # noqa: B018 - the directories are made by whoever writes first
+            engine.make()
             install_agent(engine)
         self.program = os.path.join(paths.agent, "coracle")
 

@@ -192,7 +192,9 @@ def test_export_and_import_again(coracle: Shore, harbour: Harbour, tmp_path: pat
     for path in sorted(tmp_path.iterdir()):
         with tarfile.open(path) as archive:
             members = {member.name.removeprefix("./"): member for member in archive}
-            assert archive.extractfile(members["greeting"]).read() == b"hello\n"  # type: ignore[union-attr]
+            greeting = archive.extractfile(members["greeting"])
+            assert greeting is not None
+            assert greeting.read() == b"hello\n"
         assert (members["greeting"].mode, members["link"].linkname) == (0o4711, "greeting")
         assert "data" in members
         assert not {"etc/passwd", "data/volume"}.intersection(members)

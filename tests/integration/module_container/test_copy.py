@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -266,7 +267,7 @@ def test_force_and_follow(target: Target, web: pathlib.Path) -> None:
 def test_vault(target: Target, web: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "password").write_text("secret")
     (tmp_path / "file").write_text("plain")
-    vault = pathlib.Path(os.sys.executable).parent / "ansible-vault"  # type: ignore[attr-defined]
+    vault = pathlib.Path(sys.executable).parent / "ansible-vault"
     password = str(tmp_path / "password")
     subprocess.run(
         [vault, "encrypt", "--vault-password-file", password, tmp_path / "file"],

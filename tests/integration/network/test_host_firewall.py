@@ -149,7 +149,9 @@ def test_firewalld(harbour: Harbour, lan: Lan) -> None:
     load_nft(lan, (RULES / "firewalld.nft").read_text())
     assert (shop.ways(), shop.names()) == ({PUBLISHED}, False)
     warnings = shop.warnings()
-    bridge = f"--change-interface=cor-{find_network(shop.engine.records.read(), 'web').id[:10]}"  # type: ignore[union-attr]
+    web = find_network(shop.engine.records.read(), "web")
+    assert web is not None
+    bridge = f"--change-interface=cor-{web.id[:10]}"
     command = f"firewall-cmd --zone=trusted {bridge} && firewall-cmd --permanent --zone=trusted {bridge}"
     assert advice(warnings) == [command, command]
     assert not any("published" in text for text in warnings)

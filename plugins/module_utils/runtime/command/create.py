@@ -77,7 +77,7 @@ def created(context: Context, options: argparse.Namespace) -> t.Iterator[Contain
         raise Conflict(
             f"container ID file found: {options.cidfile}", "another container may be running with it"
         )
-    context.engine.database  # noqa: B018 - makes the engine, which has the locks
+    context.engine.make()
     name = name or _free_name(context)
     images = [
         str(config.image),

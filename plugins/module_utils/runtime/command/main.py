@@ -58,7 +58,7 @@ def _open_closed_streams() -> None:
     """`coracle ps >&-`: what nobody wants to read is thrown away."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until we end
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), mode))
 
 
 def read_line(arguments: t.Sequence[str]) -> Line:

@@ -10,6 +10,7 @@ import typing as t
 from .lookup import find_container, find_network
 
 if t.TYPE_CHECKING:
+    from ..engine import Engine
     from .context import Context
 
 
@@ -22,9 +23,15 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..operations.connect_network import connect_network
 
+    return change_membership(context, options, connect_network)
+
+
+def change_membership(
+    context: Context, options: argparse.Namespace, change: t.Callable[[Engine, str, str], object]
+) -> int:
     network = find_network(context, options.network)
     container = find_container(context, options.container)
-    connect_network(context.engine, container.id, network.name)
+    change(context.engine, container.id, network.name)
     if context.json:
         context.say_json({"network": network.name, "container": container.name})
     return 0

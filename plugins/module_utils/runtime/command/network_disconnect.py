@@ -4,27 +4,22 @@
 
 from __future__ import annotations
 
-import argparse
 import typing as t
 
-from .lookup import find_container, find_network
+from . import network_connect
 
 if t.TYPE_CHECKING:
+    import argparse
+
     from .context import Context
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", metavar="NETWORK")
-    parser.add_argument("container", metavar="CONTAINER")
+    network_connect.declare(parser)
     parser.epilog = "coracle network disconnect backend web"
 
 
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..operations.disconnect_network import disconnect_network
 
-    network = find_network(context, options.network)
-    container = find_container(context, options.container)
-    disconnect_network(context.engine, container.id, network.name)
-    if context.json:
-        context.say_json({"network": network.name, "container": container.name})
-    return 0
+    return network_connect.change_membership(context, options, disconnect_network)

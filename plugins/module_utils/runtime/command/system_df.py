@@ -51,13 +51,12 @@ def run(context: Context, options: argparse.Namespace) -> int:
 def _row(kind: str, usage: Usage, numbers: bool) -> dict[str, t.Any]:
     from .units import human_size
 
-    if numbers:
-        values = (usage.total, usage.active, usage.size, usage.reclaimable)
-    else:
+    values: tuple[t.Any, ...] = (usage.total, usage.active, usage.size, usage.reclaimable)
+    if not numbers:
         share = f" ({100 * usage.reclaimable // usage.size}%)" if usage.size else ""
         size = human_size(usage.size, 4)
         reclaimable = f"{human_size(usage.reclaimable, 4)}{share}"
-        values = (str(usage.total), str(usage.active), size, reclaimable)  # type: ignore[assignment]
+        values = (str(usage.total), str(usage.active), size, reclaimable)
     return {"Type": kind, **dict(zip(("TotalCount", "Active", "Size", "Reclaimable"), values))}
 
 

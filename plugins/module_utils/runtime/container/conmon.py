@@ -108,7 +108,7 @@ def launch(
             line = read_line(sync_reading, RUNTIME_TIMEOUT)
         return _created(plan, line)
     except BaseException:
-        _end(plan, process)
+        end_launch(process, lambda: _conmon_identity(plan))
         raise
     finally:
         for fd in ours + theirs:
@@ -216,11 +216,13 @@ def _conmon_identity(plan: Launch) -> ProcessIdentity | None:
         return None
 
 
-def _end(plan: Launch, process: subprocess.Popen[bytes] | None) -> None:
+def end_launch(
+    process: subprocess.Popen[bytes] | None, find_conmon: t.Callable[[], ProcessIdentity | None]
+) -> None:
     """Kill what a failed launch left: the launcher, or the conmon that it became."""
     if process is not None and process.poll() is None:
         process.kill()
         process.wait()
-    conmon = _conmon_identity(plan)
+    conmon = find_conmon()
     if conmon is not None:
         signal_process(conmon, _SIGKILL)

@@ -24,15 +24,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import typing as t
 
 from ..errors import RuntimeFailure
-from ..linux.processes import ProcessIdentity, identity, signal_process
+from ..linux.processes import ProcessIdentity, identity
 from ..linux.programs import MINIMAL_ENVIRONMENT, find_program, spawn
 from .attach_socket import AttachSocket
-from .conmon import RUNTIME_TIMEOUT, being_moved, read_line
+from .conmon import RUNTIME_TIMEOUT, being_moved, end_launch, read_line
 from .oci_runtime import OciRuntime, clean, message_from_log
 
 _LINE_LIMIT = 1 << 16
@@ -115,7 +113,7 @@ def launch_session(plan: Plan) -> tuple[Session, AttachSocket]:
     except BaseException:
         if socket is not None:
             socket.close()
-        _end(plan, process)
+        end_launch(process, lambda: conmon_of(plan.directory))
         os.close(sync_reading)
         raise
     finally:
@@ -188,13 +186,3 @@ def program_in(directory: str) -> ProcessIdentity | None:
             return identity(int(file.read(16)))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _end(plan: Plan, process: subprocess.Popen[bytes] | None) -> None:
-    """Kill what a failed launch left: the launcher, or the conmon that it became."""
-    if process is not None and process.poll() is None:
-        process.kill()
-        process.wait()
-    conmon = conmon_of(plan.directory)
-    if conmon is not None:
-        signal_process(conmon, signal.SIGKILL)

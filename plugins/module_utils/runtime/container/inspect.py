@@ -190,6 +190,19 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "ShmSize": config.shm_size or 64 * 1024**2,
         "Runtime": config.runtime or "crun",
         "CgroupParent": paths.cgroup_parent,
+        **_limits(config),
+        "CgroupnsMode": config.cgroupns_mode or "",
+        "IpcMode": config.ipc_mode or "private",
+        "PidMode": config.pid_mode or "",
+        "UTSMode": config.uts or "",
+        "Annotations": config.annotations or {},
+        "Init": bool(config.init),
+    }
+
+
+def _limits(config: ContainerConfig) -> dict[str, t.Any]:
+    """What it may use: memory, processors, disks, devices."""
+    return {
         "Memory": config.memory or 0,
         "MemorySwap": config.memory_swap or 2 * (config.memory or 0),
         "MemoryReservation": config.memory_reservation or 0,
@@ -200,10 +213,6 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "CpusetCpus": config.cpuset_cpus or "",
         "CpusetMems": config.cpuset_mems or "",
         "PidsLimit": 2048 if config.pids_limit is None else config.pids_limit,
-        "CgroupnsMode": config.cgroupns_mode or "",
-        "IpcMode": config.ipc_mode or "private",
-        "PidMode": config.pid_mode or "",
-        "UTSMode": config.uts or "",
         "MemorySwappiness": config.memory_swappiness,
         "OomKillDisable": bool(config.oom_killer),
         "BlkioWeight": config.blkio_weight or 0,
@@ -212,7 +221,6 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "BlkioDeviceReadIOps": _rates(config.device_read_iops),
         "BlkioDeviceWriteIOps": _rates(config.device_write_iops),
         "DeviceCgroupRules": config.device_cgroup_rules,
-        "Annotations": config.annotations or {},
         "Ulimits": [
             {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]}
             for limit in config.ulimits or ()
@@ -225,7 +233,6 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
             }
             for device in config.devices or ()
         ],
-        "Init": bool(config.init),
     }
 
 

@@ -45,13 +45,13 @@ def _body(change: Change, place: Place, source: Source, has_content: HasContent)
     if before is None:
         diff["before"] = ""
     elif stat.S_ISREG(before.st_mode):
-        _add(diff, "before", "dst", before.st_size, lambda: _content_there(change, place))
+        add_text(diff, "before", "dst", before.st_size, lambda: _content_there(change, place))
     else:
         diff["before"] = f"({_kind_of(before.st_mode)})\n"
     if change.item.kind == FILE:
         item = change.item
         if item.size > LARGEST_TEXT or has_content(item):
-            _add(diff, "after", "src", item.size, lambda: _content_to_be(item, source))
+            add_text(diff, "after", "src", item.size, lambda: _content_to_be(item, source))
         else:
             diff["after"] = ""
     else:
@@ -60,10 +60,17 @@ def _body(change: Change, place: Place, source: Source, has_content: HasContent)
     return diff
 
 
-def _add(diff: dict[str, t.Any], side: str, flag: str, size: int, content: t.Callable[[], bytes]) -> None:
-    """The keys are those that Ansible's callbacks know."""
-    if size > LARGEST_TEXT:
-        diff[f"{flag}_larger"] = LARGEST_TEXT
+def add_text(
+    diff: dict[str, t.Any],
+    side: str,
+    flag: str,
+    size: int,
+    content: t.Callable[[], bytes],
+    largest: int = LARGEST_TEXT,
+) -> None:
+    """One side of a diff, under the keys that Ansible's callbacks know."""
+    if size > largest:
+        diff[f"{flag}_larger"] = largest
         return
     data = content()
     if b"\0" in data:

@@ -76,12 +76,17 @@ def lock(
 
 def is_held(paths: Paths, name: str) -> bool:
     """Does somebody hold it exclusively at this moment? For those who only look."""
+    return would_wait(_lock_file(paths, name), fcntl.LOCK_SH)
+
+
+def would_wait(path: str, operation: int) -> bool:
+    """Would this flock (`LOCK_EX` or `LOCK_SH`) on a file have to wait for somebody? No, if there is no file."""
     try:
-        fd = os.open(_lock_file(paths, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, operation | fcntl.LOCK_NB)
         return False
     except BlockingIOError:
         return True

@@ -29,14 +29,6 @@ def hold(archive: str) -> int:
 
 
 def is_held(archive: str) -> bool:
-    try:
-        fd = os.open(archive, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
+    from ..linux.locks import would_wait
+
+    return would_wait(archive, fcntl.LOCK_EX)

@@ -16,6 +16,7 @@ import time
 import typing as t
 
 from ..linux import cgroups
+from ..linux.locks import would_wait
 from ..linux.processes import ProcessIdentity, identity, signal_process, wait_until_gone
 
 if t.TYPE_CHECKING:
@@ -30,18 +31,11 @@ _ATTEMPTS, _PAUSE = 5, 0.01
 
 def find_keeper(paths: Paths, name: str) -> ProcessIdentity | None:
     """Whoever holds the flock, if anybody does."""
-    try:
-        fd = os.open(_file(paths, name), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    if not would_wait(_file(paths, name), fcntl.LOCK_EX):
         return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        pid = os.read(fd, 16)
-        return identity(int(pid)) if pid.isdigit() else None
-    finally:
-        os.close(fd)
+    with open(_file(paths, name), encoding="ascii") as file:
+        pid = file.read(16)
+    return identity(int(pid)) if pid.isdigit() else None
 
 
 def wake_keeper(paths: Paths, name: str) -> bool:

@@ -32,6 +32,7 @@ from .container_fields import NETWORK, differences, merged
 from .container_request import Request, check_request, check_sources
 from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
+from .source_differences import id_of, image_differences, moved_sources
 from .steps import Plan, Step
 
 if t.TYPE_CHECKING:
@@ -197,9 +198,9 @@ class _Sketch:
         record = self.now.record
         self.asked = self._compared(record)
         found = [
-            *self._image_differences(record, image),
+            *image_differences(record, image, self.image_name, self.request.comparisons),
             *differences(record.config, self.asked),
-            *self._moved_sources(record),
+            *moved_sources(record, self.asked, self.mounted_images, self.inherited),
         ]
         found += self._lost_networks(record, self.asked, found)
         self.differences += found
@@ -217,14 +218,6 @@ class _Sketch:
         config = relaxed(record.config, self.asked, self.request.comparisons)
         check_config(config)
         return config
-
-    def _image_differences(self, record: ContainerRecord, image: ResolvedImage) -> list[Difference]:
-        if self.request.comparisons:
-            from .comparisons import IGNORE, IMAGE, word_for
-
-            if word_for(IMAGE, self.request.comparisons) == IGNORE:
-                return []
-        return _image_differences(record, image, self.image_name)
 
     def _bring(self, image: ResolvedImage, name: str, platform: str | None) -> None:
         """Pull the image, if need be and if possible."""
@@ -245,7 +238,7 @@ class _Sketch:
         image = own if is_own else self.sight.mounted_image(name, self.request)
         if not is_own:
             self._bring(image, name, None)
-        self.mounted_images[name] = _id_of(image)
+        self.mounted_images[name] = id_of(image)
 
     def _inherit(self) -> None:
         """In check mode the container may be one that a task before this one would have made."""
@@ -256,22 +249,6 @@ class _Sketch:
         except NotFound as error:
             self.warnings.append(f"container {self.name}: {error}")
             self.inherited = self.now.record.inherited if self.now else []
-
-    def _moved_sources(self, record: ContainerRecord) -> list[Difference]:
-        """What is called the same and is something else now."""
-        found = []
-        for name, image_id in self.mounted_images.items():
-            before = record.mounted_images.get(name, image_id)
-            if before != image_id:
-                shown = familiar_name(name)
-                reason = f"mounts: image {shown} has changed"
-                found.append(Difference("mounts", f"{shown} ({before})", f"{shown} ({image_id})", reason))
-        if record.config.volumes_from == self.asked.volumes_from and record.inherited != self.inherited:
-            before_now = [[mount.target for mount in side] for side in (record.inherited, self.inherited)]
-            names = ", ".join(source["container"] for source in self.asked.volumes_from or ())
-            reason = f"volumes_from: {names} has other volumes now"
-            found.append(Difference("volumes_from", before_now[0], before_now[1], reason))
-        return found
 
     def _look_ahead(self, wanted: ContainerRecord, old: ContainerRecord | None) -> None:
         obstacles = self.sight.obstacles(wanted, old)
@@ -358,7 +335,7 @@ class _Sketch:
         if found is None or not self.request.healthy:
             return
         from ..container.health import check_of
-        from .container_steps import AwaitHealth
+        from .container_steps import AwaitContainer
 
         if found.record.image_id and check_of(found.record) is None:
             raise InvalidInput(
@@ -366,7 +343,7 @@ class _Sketch:
                 "give healthcheck, or choose state: started",
             )
         if any(step.changes for step in self.steps) or not self.sight.is_healthy(found.record):
-            self._add(AwaitHealth(self.name, self.request.healthy_wait_timeout), found)
+            self._add(AwaitContainer(self.name, "healthy", self.request.healthy_wait_timeout), found)
 
     # Steps, each with what it will have made true
 
@@ -505,12 +482,7 @@ def _finished(record: ContainerRecord) -> ContainerRecord:
 def _choice(image: ResolvedImage, name: str) -> ImageChoice:
     from .container_steps import ImageChoice
 
-    return ImageChoice(name, _id_of(image) or None)
-
-
-def _id_of(image: ResolvedImage) -> str:
-    """Empty for an image that is yet to be pulled."""
-    return "" if image.must_pull or image.record is None else image.record.id
+    return ImageChoice(name, id_of(image) or None)
 
 
 def _anonymous_targets(record: ContainerRecord) -> list[str]:
@@ -522,16 +494,3 @@ def _anonymous_targets(record: ContainerRecord) -> list[str]:
     except CoracleError:
         return []
     return [volume.target for volume in volumes if volume.anonymous and volume not in record.inherited]
-
-
-def _image_differences(record: ContainerRecord, image: ResolvedImage, name: str) -> list[Difference]:
-    """Images are the same when their ids are. A new name for the same image is only written down."""
-    new_id = _id_of(image)
-    if new_id == record.image_id and name == record.image_name:
-        return []
-    then, now = familiar_name(record.image_name), familiar_name(name)
-    before, after = f"{then} ({record.image_id})", f"{now} ({new_id or 'to be pulled'})"
-    if new_id == record.image_id:
-        return [Difference("image", before, after, f"image is called {now} now", LIVE)]
-    changed = f"image {now} has changed" if now == then else f"image is {then}, should be {now}"
-    return [Difference("image", before, after, changed)]

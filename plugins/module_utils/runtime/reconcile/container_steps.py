@@ -176,39 +176,26 @@ class StopContainer(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class AwaitHealth(Step):
-    """`timeout` in seconds; 0 and less: for ever."""
+class AwaitContainer(Step):
+    """It has to become healthy, or to end with exit code 0 (`goal` exited). `timeout` in seconds; 0 and less:
+    for ever.
+    """
 
     changes = False
 
     name: str
+    goal: t.Literal["healthy", "exited"]
     timeout: float
 
     def describe(self) -> str:
-        return f"wait until container {self.name} is healthy"
+        return f"wait until container {self.name} {'is healthy' if self.goal == 'healthy' else 'has ended'}"
 
     def execute(self, engine: Engine) -> None:
         from ..operations.wait_for_containers import Want, wait_for_containers
 
-        wait_for_containers(engine, [self.name], Want("healthy"), self.timeout if self.timeout > 0 else None)
-
-
-@dataclasses.dataclass(frozen=True)
-class AwaitEnd(Step):
-    """It has to end with exit code 0 within `timeout` seconds."""
-
-    changes = False
-
-    name: str
-    timeout: float
-
-    def describe(self) -> str:
-        return f"wait until container {self.name} has ended"
-
-    def execute(self, engine: Engine) -> None:
-        from ..operations.wait_for_containers import Want, wait_for_containers
-
-        wait_for_containers(engine, [self.name], Want("exited", exit_codes=(0,)), self.timeout)
+        codes = (0,) if self.goal == "exited" else None
+        timeout = self.timeout if self.timeout > 0 else None
+        wait_for_containers(engine, [self.name], Want(self.goal, exit_codes=codes), timeout)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..network.records import list_networks
 from .container import Planned
 from .container_request import Request
 from .container_sight import Outlook
-from .container_steps import AwaitEnd, StartContainer
+from .container_steps import AwaitContainer, StartContainer
 from .differences import removed
 from .network import NetworkRequest, PlannedNetwork, attached_containers, plan_network
 from .network_steps import RemoveNetwork
@@ -261,7 +261,7 @@ def _plan_job(sight: ProjectSight, item: Item, planned: Planned, wait_timeout: f
         return sight.plan(item.asked, item.request._replace(state="present"))
     if not steps:
         return planned
-    plan = Plan([*steps, AwaitEnd(item.name, wait_timeout)], planned.plan.differences)
+    plan = Plan([*steps, AwaitContainer(item.name, "exited", wait_timeout)], planned.plan.differences)
     return planned._replace(plan=plan)
 
 
