@@ -80,7 +80,7 @@ def is_held(paths: Paths, name: str) -> bool:
 
 
 def would_wait(path: str, operation: int) -> bool:
-    """Would this flock (`LOCK_EX` or `LOCK_SH`) on a file have to wait for somebody? No, if there is no file."""
+    """Would this flock, LOCK_EX or LOCK_SH, on a file have to wait for somebody? No, if there is no file."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
