@@ -28,10 +28,13 @@ class Command(t.NamedTuple):
 
 
 class Part(t.NamedTuple):
-    """One line of the summary. `prepare`, called at its turn, makes what the command needs and returns it."""
+    """One line of the summary. `prepare`, called at its turn, makes what the command needs and returns it;
+    `alone` is the part of these tests alone, in one process.
+    """
 
     name: str
     prepare: t.Callable[[], Command]
+    alone: t.Callable[[t.Sequence[str]], Part] | None = None
 
 
 def lint_parts() -> list[Part]:
@@ -69,7 +72,11 @@ def integration_parts(arguments: t.Sequence[str] = (), *, containers: bool = Tru
     chosen = ["tests/integration"] if containers else ["tests/integration", "-m", "unprivileged"]
     if not arguments:
         chosen += _WORKERS
-    parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers))]
+
+    def alone(tests: t.Sequence[str]) -> Part:
+        return Part("integration tests alone", _pytest("test", tests, root=containers))
+
+    parts = [Part("integration tests", _pytest("test", chosen, arguments, root=containers), alone)]
     if containers and not arguments:
         smoke = _pytest("newest", ["tests/integration", "-m", "smoke"], root=True)
         parts.append(Part("smoke tests with the newest ansible-core", smoke))
@@ -88,7 +95,10 @@ def system_parts(arguments: t.Sequence[str] = ()) -> list[Part]:
             raise RuntimeError(reason)
         return run()
 
-    return [Part("system tests", prepare)]
+    def alone(tests: t.Sequence[str]) -> Part:
+        return Part("system tests alone", _pytest("test", tests, root=True))
+
+    return [Part("system tests", prepare, alone)]
 
 
 def benchmark_parts(arguments: t.Sequence[str] = ()) -> list[Part]:

@@ -275,6 +275,7 @@ def test_killed_at_odd_moments(coracle: Shore, harbour: Harbour) -> None:
             time.sleep(0.01 * number)
             os.kill(person.pid, signal.SIGKILL)
     with coracle.at_terminal("attach", "web") as person:
+        person.wait_until_raw()  # before, Ctrl-C is for the command itself
         person.type("\x03\necho ali''ve\n")
         person.wait_for("alive")
         person.type("exit 0\n")

@@ -31,9 +31,10 @@ Serve = t.Callable[[socket.socket], None]
 
 
 class Pipes:
-    """Standard input and outputs of whoever relays, and our ends of them."""
+    """Standard input and outputs of whoever relays, and our ends of them; the signals that reach him."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: int) -> None:
+        self.signals = signals
         (stdin, self.typing), (self.out, stdout), (self.err, stderr) = os.pipe(), os.pipe(), os.pipe()
         self.stdio = Stdio(stdin, stdout, stderr)
 
@@ -45,9 +46,10 @@ class Pipes:
 
 @pytest.fixture
 def pipes() -> t.Iterator[Pipes]:
-    pipes = Pipes()
-    yield pipes
-    pipes.close()
+    with caught_signals([signal.SIGUSR1]) as signals:  # from before there is anybody who might send one
+        pipes = Pipes(signals)
+        yield pipes
+        pipes.close()
 
 
 @contextlib.contextmanager
@@ -72,15 +74,12 @@ def conmon(directory: t.Any, serve: Serve) -> t.Iterator[AttachSocket]:
     assert not thread.is_alive()
 
 
-def go(
-    client: AttachSocket, pipes: Pipes, on_signal: t.Callable[[int], bool] = bool, **options: t.Any
-) -> Outcome:
-    with caught_signals([signal.SIGUSR1]) as signals:
-        return relay(
-            SocketRemote(client, None, takes_input=True),
-            pipes.stdio,
-            **{"stdin": True, "signals": signals, "on_signal": on_signal, **options},
-        )
+def go(client: AttachSocket, pipes: Pipes, **options: t.Any) -> Outcome:
+    return relay(
+        SocketRemote(client, None, takes_input=True),
+        pipes.stdio,
+        **{"stdin": True, "signals": pipes.signals, "on_signal": bool, **options},
+    )
 
 
 def reader(fd: int, kept: bytearray) -> threading.Thread:
@@ -179,7 +178,7 @@ def test_signals_are_asked_about(tmp_path: t.Any, pipes: Pipes) -> None:
         connection.recv(1)
 
     with conmon(tmp_path, serve) as client:
-        assert go(client, pipes, decide) == Outcome("left", signal.SIGUSR1)
+        assert go(client, pipes, on_signal=decide) == Outcome("left", signal.SIGUSR1)
     assert asked == [signal.SIGUSR1, signal.SIGUSR1]
 
 
