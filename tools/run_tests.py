@@ -29,7 +29,7 @@ from host import prepare_host
 
 _GROUPS = ("lint", "unit", "integration", "system", "bench")
 _COUNTED = re.compile(r"(\d+) (passed|failed|error|skipped)")
-_FAILED_TEST = re.compile(r"^FAILED (\S+)", re.MULTILINE)
+_FAILED_TEST = re.compile(r"^FAILED (.+?)(?: - .*)?$", re.MULTILINE)
 _FEW = 3  # failures that a busy machine may be to blame for
 
 
