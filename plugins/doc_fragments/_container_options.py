@@ -562,6 +562,8 @@ options:
         an error that names it, before anything is changed.
     type: list
     elements: str
+    aliases:
+      - ports
   publish_all_ports:
     description:
       - Publish every port that the image or O(exposed_ports) name, and O(published_ports) does not, on a free
@@ -573,6 +575,9 @@ options:
         O(publish_all_ports).
     type: list
     elements: str
+    aliases:
+      - expose
+      - exposed
   default_host_ip:
     description:
       - The address of the host on which O(published_ports) without an address, and those of

@@ -21,6 +21,7 @@ description:
   - Options have the names and the syntax of M(community.docker.docker_container).
 extends_documentation_fragment:
   - coracle.engine._container_options
+  - coracle.engine._docker_options
   - coracle.engine._registry
   - coracle.engine._runtime_root
   - coracle.engine._attributes
@@ -92,6 +93,16 @@ options:
       - C(image) can be ignored as well.
     type: dict
     default: {}
+  image_name_mismatch:
+    description:
+      - What to do when O(image) is another name for the image that the container was made from.
+      - V(ignore) - the new name is written down, and the container goes on running.
+      - V(recreate) - the container is replaced.
+    type: str
+    default: ignore
+    choices:
+      - ignore
+      - recreate
   new_name:
     description:
       - Rename the container O(name) to this. Its ID stays the same, and it goes on running.
@@ -327,6 +338,7 @@ import typing as t
 
 from ..module_utils.module.container_options import CONTROL, DESCRIPTION, read_description, read_request
 from ..module_utils.module.container_results import container_result
+from ..module_utils.module.docker_options import DOCKER, refusal_of
 from ..module_utils.module.entry import run_module
 from ..module_utils.module.registry_options import REGISTRY, registry_options
 from ..module_utils.runtime.engine import Engine
@@ -346,7 +358,7 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
 
 
 def main() -> None:
-    run_module(CONTROL.merge(DESCRIPTION, REGISTRY), run)
+    run_module(CONTROL.merge(DESCRIPTION, DOCKER, REGISTRY), run, explain=refusal_of)
 
 
 if __name__ == "__main__":

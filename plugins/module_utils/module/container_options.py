@@ -14,6 +14,7 @@ from ..runtime.errors import doing
 from ..runtime.reconcile.container_fields import FIELDS, described
 from ..runtime.reconcile.container_request import Request
 from .argspec import ArgumentSpec
+from .docker_options import check_docker_options
 
 _PULL_POLICIES = ("missing", "always", "never", "newer")
 _LIST = {"type": "list", "elements": "str"}
@@ -128,9 +129,9 @@ DESCRIPTION = ArgumentSpec(
         "networks": {"type": "list", "elements": "dict", "options": _NETWORK},
         "networks_cli_compatible": {"type": "bool"},
         "mac_address": {"type": "str"},
-        "published_ports": _LIST,
+        "published_ports": {**_LIST, "aliases": ["ports"]},
         "publish_all_ports": {"type": "bool"},
-        "exposed_ports": _LIST,
+        "exposed_ports": {**_LIST, "aliases": ["expose", "exposed"]},
         "default_host_ip": {"type": "str"},
         "domainname": {"type": "str"},
         "dns_servers": _LIST,
@@ -156,6 +157,7 @@ CONTROL = ArgumentSpec(
         "healthy_wait_timeout": {"type": "float", "default": 300.0},
         "pull": {"type": "raw", "default": "missing", "choices": [*_PULL_POLICIES, True, False]},
         "comparisons": {"type": "dict", "default": {}},
+        "image_name_mismatch": {"type": "str", "default": "ignore", "choices": ["ignore", "recreate"]},
         "new_name": {"type": "str"},
         "restart": {"type": "bool", "default": False},
         "recreate": {"type": "bool", "default": False},
@@ -174,6 +176,7 @@ def read_description(params: dict[str, t.Any]) -> ContainerConfig:
     if params["state"] == "absent":
         return _what_removal_needs(params)
     with doing(f"container {params['name']}"):
+        check_docker_options(params)
         config = described({**params, "env": _environment(params)})
         config.image = _image_name(params["image"])
         config.platform = _platform(params["platform"])
@@ -203,6 +206,7 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
         pull={True: "always", False: "missing"}.get(params["pull"], params["pull"]),
         registry=registry,
         comparisons=_comparisons(params["comparisons"]),
+        renamed_image_counts=params["image_name_mismatch"] == "recreate",
     )
 
 

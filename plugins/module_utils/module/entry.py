@@ -15,21 +15,39 @@ from ..runtime.reconcile.repairs import plan_repairs
 from ..runtime.reconcile.steps import Plan
 from .argspec import ROOTS, ArgumentSpec
 
+Explain = t.Callable[[t.Mapping[str, t.Any]], t.Optional[CoracleError]]
 Run = t.Callable[[Engine, dict[str, t.Any], bool], dict[str, t.Any]]
 
 
+class _Module(AnsibleModule):
+    """One that says more about arguments that cannot be than that they are unsupported."""
+
+    def __init__(self, explain: Explain | None, options: dict[str, t.Any], **rules: t.Any) -> None:
+        self._explain = explain
+        super().__init__(options, **rules)
+
+    def fail_json(self, msg: str, **facts: t.Any) -> t.NoReturn:
+        better = self._explain(self.params) if self._explain else None
+        super().fail_json(msg=str(better or msg), **facts)
+
+
 def run_module(
-    spec: ArgumentSpec, run: Run, *, supports_check_mode: bool = True, reads: bool = False
+    spec: ArgumentSpec,
+    run: Run,
+    *,
+    supports_check_mode: bool = True,
+    reads: bool = False,
+    explain: Explain | None = None,
 ) -> None:
     """Call `run(engine, params, check_mode)` and exit with the result it returns (results.py) or with its
     error.
 
     Before it, what running containers have lost is restored (reconcile/repairs.py), unless the module only
     `reads`. `warnings` in the result (sentences) become Ansible's; `diff` is passed on only when the user
-    wants it.
+    wants it. `explain` finds the error for arguments, as they were given, that the module never takes.
     """
     whole = spec.merge(ROOTS)
-    module = AnsibleModule(whole.options, supports_check_mode=supports_check_mode, **whole.rules)
+    module = _Module(explain, whole.options, supports_check_mode=supports_check_mode, **whole.rules)
     module.add_path_info = lambda result: result  # it would describe a container's `dest` by the host's file
     try:
         _check_privileges()

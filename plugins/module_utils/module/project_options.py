@@ -16,6 +16,7 @@ from ..runtime.errors import InvalidInput, doing
 from ..runtime.reconcile.project import COMPLETED, HEALTHY, STARTED, Item, Project
 from .argspec import ArgumentSpec
 from .container_options import CONTROL, DESCRIPTION, read_description, read_request
+from .docker_options import DOCKER, refusal_of
 from .network_options import NETWORK, read_network_request
 from .registry_options import registry_options
 from .volume_options import VOLUME, read_volume_request
@@ -50,6 +51,7 @@ _OF_ONE = (
     "comparisons",
     "force_kill",
     "healthy_wait_timeout",
+    "image_name_mismatch",
     "keep_volumes",
     "kill_signal",
     "name",
@@ -63,6 +65,7 @@ _OF_ONE = (
 
 _DECLARATION = {
     **DESCRIPTION.options,
+    **DOCKER.options,
     **{name: {**CONTROL.options[name], "default": None} for name in _OF_ONE},
     "depends_on": {"type": "raw"},
 }
@@ -92,7 +95,7 @@ def read_project(params: Params) -> Project:
     if params["purge"] and not name:
         raise InvalidInput("purge removes what a project owns, and there is none", "give project")
     registry = registry_options(params)
-    defaults = _checked(params["defaults"], _DEFAULTS, "defaults")
+    defaults = _declared(params["defaults"], _DEFAULTS, "defaults")
     return Project(
         name=name,
         state=params["state"],
@@ -117,7 +120,7 @@ def read_parallelism(params: Params) -> int:
 
 def _item(given: Params, defaults: Params, params: Params, project: str, registry: t.Any) -> Item:
     where = f"containers: {given.get('name') or 'one without a name'}"
-    own = _checked(given, _DECLARATION, where)
+    own = _declared(given, _DECLARATION, where)
     whole = {**own, **{name: _merged(name, own[name], value) for name, value in defaults.items()}}
     with doing(where):
         depends_on = _conditions(whole.pop("depends_on"))
@@ -153,6 +156,15 @@ def _volume(given: Params, project: str) -> t.Any:
     whole = {**_checked(given, _VOLUME, where), "state": "present"}
     whole["labels"] = {**whole["labels"], **({PROJECT: project} if project else {})}
     return read_volume_request(whole)
+
+
+def _declared(given: Params, options: dict[str, t.Any], where: str) -> Params:
+    """What is said about a container."""
+    refusal = refusal_of(given)
+    if refusal is not None:
+        refusal.during(where)
+        raise refusal
+    return _checked(given, options, where)
 
 
 def _checked(given: Params, options: dict[str, t.Any], where: str) -> Params:

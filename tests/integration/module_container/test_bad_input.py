@@ -44,6 +44,14 @@ BAD: dict[str, dict[str, t.Any]] = {
         "mounts": [{"type": "tmpfs", "target": "/x", "tmpfs_mode": "9999"}]
     },
     "value of state must be one of": {"state": "running"},
+    "docker_url: there is no daemon to reach (run the task on": {
+        "docker_url": "tcp://dock:2375",
+        "memroy": "1g",
+    },
+    "kernel_memory: Linux has no such limit any more (use memory": {"kernel_memory": "1g"},
+    "mounts: type npipe: named pipes are of Windows": {"mounts": [{"type": "npipe", "target": "/x"}]},
+    "container web: volume_driver: rexray cannot be: there are no plugins": {"volume_driver": "rexray"},
+    "command_handling: compatibility cannot be: a list stays a list": {"command_handling": "compatibility"},
     "Unsupported parameters for": {"memroy": "1g"},
 }
 

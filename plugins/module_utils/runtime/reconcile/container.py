@@ -198,7 +198,7 @@ class _Sketch:
         record = self.now.record
         self.asked = self._compared(record)
         found = [
-            *image_differences(record, image, self.image_name, self.request.comparisons),
+            *image_differences(record, image, self.image_name, self.request),
             *differences(record.config, self.asked),
             *moved_sources(record, self.asked, self.mounted_images, self.inherited),
         ]

@@ -15,7 +15,7 @@ class Request(t.NamedTuple):
     """The control options of `container`, in normal form.
 
     `given` are the names of the describing options that the task gives at all. `registry` is a
-    RegistryOptions.
+    RegistryOptions. `renamed_image_counts`: the same image by another name needs a new container.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Request(t.NamedTuple):
     pull: str = "missing"
     registry: t.Any = None
     comparisons: t.Mapping[str, str] = {}
+    renamed_image_counts: bool = False
 
 
 def check_request(asked: ContainerConfig, request: Request) -> None:

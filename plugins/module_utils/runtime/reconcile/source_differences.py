@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ..oci.reference import familiar_name
-from .differences import LIVE, Difference
+from .differences import LIVE, RECREATE, Difference
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
     from ..container.records import ContainerRecord
     from ..container.storage import VolumeMount
     from ..operations.resolve_image import ResolvedImage
+    from .container_request import Request
 
 
 def id_of(image: ResolvedImage) -> str:
@@ -24,16 +25,19 @@ def id_of(image: ResolvedImage) -> str:
 
 
 def image_differences(
-    record: ContainerRecord, image: ResolvedImage, name: str, comparisons: t.Mapping[str, str]
+    record: ContainerRecord, image: ResolvedImage, name: str, request: Request
 ) -> list[Difference]:
-    """Images are the same when their ids are. A new name for the same image is only written down."""
+    """Images are the same when their ids are. A new name for the same image is only written down, unless the
+    task wants it otherwise.
+    """
     new_id = id_of(image)
-    if (new_id == record.image_id and name == record.image_name) or _ignores_images(comparisons):
+    if (new_id == record.image_id and name == record.image_name) or _ignores_images(request.comparisons):
         return []
     then, now = familiar_name(record.image_name), familiar_name(name)
     before, after = f"{then} ({record.image_id})", f"{now} ({new_id or 'to be pulled'})"
     if new_id == record.image_id:
-        return [Difference("image", before, after, f"image is called {now} now", LIVE)]
+        how = RECREATE if request.renamed_image_counts else LIVE
+        return [Difference("image", before, after, f"image is called {now} now", how)]
     changed = f"image {now} has changed" if now == then else f"image is {then}, should be {now}"
     return [Difference("image", before, after, changed)]
 

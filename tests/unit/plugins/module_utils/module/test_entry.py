@@ -19,7 +19,11 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.coracle.engine.plugins.module_utils.module import entry
 from ansible_collections.coracle.engine.plugins.module_utils.module.argspec import ArgumentSpec
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import NotFound
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
+    CoracleError,
+    InvalidInput,
+    NotFound,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.steps import Plan, Step
 
 SPEC = ArgumentSpec({"name": {"type": "str"}})
@@ -67,6 +71,21 @@ def test_parameters_in_and_result_out(tmp_path: pathlib.Path) -> None:
     assert left.result == {"changed": False, "said": "web", "check": True, "root": f"{tmp_path}/root"}
     assert "diff" in run(tmp_path, act, _ansible_diff=True).result
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_that_cannot_be_are_explained(tmp_path: pathlib.Path) -> None:
+    def explain(given: t.Mapping[str, t.Any]) -> CoracleError | None:
+        return InvalidInput("tls: there is no daemon", "leave it out") if "tls" in given else None
+
+    def fails(**arguments: t.Any) -> str:
+        with patch_module_args(arguments), pytest.raises(Exit) as left:
+            entry.run_module(SPEC, lambda *_arguments: {"changed": False}, explain=explain)
+        assert left.value.failed
+        return str(left.value.result["msg"])
+
+    assert fails(name="web", tls=True) == "tls: there is no daemon (leave it out)"
+    assert fails(tls=True, unknown=1, name=[]) == "tls: there is no daemon (leave it out)"
+    assert "unknown" in fails(unknown=1)
 
 
 def test_warnings_become_those_of_ansible(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
