@@ -287,7 +287,7 @@ container:
           MacAddress: "02:42:0a:13:00:02"
 actions:
   description: What was done, or would be done in check mode, one sentence each, with the reason.
-  returned: success
+  returned: success, and by a task that failed after it had changed something
   type: list
   elements: str
   sample:

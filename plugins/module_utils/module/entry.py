@@ -48,23 +48,20 @@ def run_module(
     """
     whole = spec.merge(ROOTS)
     module = _Module(explain, whole.options, supports_check_mode=supports_check_mode, **whole.rules)
+    repairs = Plan()
     module.add_path_info = lambda result: result  # it would describe a container's `dest` by the host's file
     try:
         _check_privileges()
         with open_engine(*_roots(module.params)) as engine:
-            repairs = Plan() if reads else _repair(engine, module)
+            repairs = repairs if reads else _repair(engine, module)
             result = run(engine, module.params, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=str(from_os_error(error)), error=type(error).__name__)
+        _fail(module, repairs, error, from_os_error(error))
     except CoracleError as error:
-        module.fail_json(**{**error.facts, "msg": str(error), "error": type(error).__name__})
+        _fail(module, repairs, error, error)
     except Exception as error:
         _fail_unexpectedly(module, error)
-    if repairs.changed:
-        result["changed"] = True
-        # In check mode the task may have come to the same.
-        actions = [*repairs.actions, *result.get("actions", ())]
-        result["actions"] = list(dict.fromkeys(actions))
+    result.update(_with_repairs(repairs, result))
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     if not module._diff:
@@ -86,6 +83,19 @@ def _repair(engine: Engine, module: AnsibleModule) -> Plan:
         module.warn(f"{'; '.join(repairs.actions)}: {error}")
         return Plan()
     return repairs
+
+
+def _with_repairs(repairs: Plan, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What a result says of changes, with the repairs; in check mode the task may have come to the same."""
+    if not repairs.changed:
+        return {}
+    return {"changed": True, "actions": list(dict.fromkeys([*repairs.actions, *result.get("actions", ())]))}
+
+
+def _fail(module: AnsibleModule, repairs: Plan, cause: Exception, error: CoracleError) -> t.NoReturn:
+    """Also a task that fails says what it has done until then."""
+    facts = {**error.facts, **_with_repairs(repairs, error.facts)}
+    module.fail_json(**{**facts, "msg": str(error), "error": type(cause).__name__})
 
 
 def _roots(params: dict[str, t.Any]) -> list[str]:

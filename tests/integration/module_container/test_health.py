@@ -73,6 +73,10 @@ def test_state_healthy_waits(target: Target) -> None:
         target.container(command=["sleep", "1000"], **{**declared, **check("echo sick; false")})
     )
     assert "the new container is unhealthy: sick" in failed["msg"]
+    assert (failed["changed"], failed["actions"]) == (
+        True,
+        ["restart container web: its replacement failed"],
+    )
     [back] = target.run(target.container(command=program, **declared))
     assert (back["changed"], back["container"]["Id"]) == (False, done["container"]["Id"])
     target.remove()
@@ -127,6 +131,17 @@ def test_a_killed_keeper_is_replaced_by_the_next_task(target: Target) -> None:
     target.remove()
     with Engine(target.paths) as engine:
         assert find_keeper(engine.paths, HEALTH) is None
+
+
+def test_a_new_container_that_does_not_become_healthy_is_told(target: Target) -> None:
+    """It stays, for somebody to look at, and the failed task says so."""
+    declared = {"image": target.image, "state": "healthy", **check("echo sick; false"), **QUICK}
+    failed, info = target.run(target.container(**declared), target.info(name="web"))
+    assert "container web is unhealthy: sick" in failed["msg"]
+    assert failed["changed"] is True
+    assert failed["actions"] == [f"create container web from {target.image}", "start container web"]
+    assert info["exists"] is True
+    target.remove()
 
 
 def test_one_waits_for_the_health_of_another(target: Target) -> None:

@@ -62,7 +62,8 @@ def test_what_cannot_be_prepared_never_stops_the_old_one(
     assert failed["failed"] is True
     assert problem in failed["msg"]
     assert failed["msg"].startswith("replace container web: prepare the new container: ")
-    assert "the old container runs" in failed["msg"]
+    assert "; the old container runs on" in failed["msg"]
+    assert (failed["changed"], failed["actions"]) == (False, [])
     assert (pid(info), info["container"]["Id"]) == (pid(first), first["container"]["Id"])
 
 
@@ -77,6 +78,7 @@ def test_what_ends_at_once_gives_way_to_the_old_one(target: Target) -> None:
         "replace container web: the new container ended at once, with status 7; "
         "the old container runs again; the last lines of the new one: no database"
     )
+    assert failed["actions"] == ["restart container web: its replacement failed"]
     assert (status(info), info["container"]["Id"]) == ("running", first["container"]["Id"])
     assert again["changed"] is False
     assert only_web(target)
@@ -88,6 +90,7 @@ def test_a_new_container_that_does_not_start_goes_again(target: Target) -> None:
         target.container(image=target.image, command=["/no/such/program"], volumes=["/nameless"]),
         target.info(),
     )
+    assert (failed["changed"], failed["actions"]) == (False, [])
     assert "/no/such/program" in failed["msg"]
     assert info["containers"] == []
 

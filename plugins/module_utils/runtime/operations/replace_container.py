@@ -78,7 +78,7 @@ def replace_container(
         old = find_container(engine.records, name) or _gone(name)
         with lock(engine.paths, f"replacement-{old.id}", fleeting=True):
             old = find_container(engine.records, old.id) or _gone(name)
-            ran = observe(engine, old).status in ("running", "paused", "restarting")
+            ran = _runs(engine, old)
             new = create_container(
                 engine, hidden_name(old.name), config, image, image_name, replaces=Replaces(old.id, ran)
             )
@@ -95,7 +95,7 @@ def replace_container(
                 elif run and ran:
                     _stay_up(engine, new)
             except BaseException as error:
-                _roll_back(engine, new, error)
+                _roll_back(engine, old, new, error)
                 raise
             _switch(engine, old, new)
             return _finish(engine, old, new)
@@ -141,11 +141,12 @@ def _become_healthy(engine: Engine, new: ContainerRecord, seconds: float) -> Non
     wait_for_containers(engine, [new.id], Want("healthy"), seconds if seconds > 0 else None)
 
 
-def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> None:
+def _roll_back(engine: Engine, old: ContainerRecord, new: ContainerRecord, error: BaseException) -> None:
     """The old container as it was; the error tells how that went, and what the new one has said."""
     from ..container.logs import read_output
 
     said = ""
+    runs_on = _runs(engine, old)
     fate: list[BaseException] = []
     with collecting(fate):
         said = read_output(engine.paths, new, 1 << 14)
@@ -155,18 +156,27 @@ def _roll_back(engine: Engine, new: ContainerRecord, error: BaseException) -> No
         replaces = new.state.replaces
         for name in (new.name, new.id):
             error.message = error.message.replace(f"container {name}", "the new container")
-        error.message += _fate(bool(replaces and replaces.was_running), fate)
+        ran = bool(replaces and replaces.was_running)
+        error.message += _fate(ran, runs_on, fate)
+        if ran and not runs_on:
+            error.facts["actions"] = [f"restart container {old.name}: its replacement failed"]
         if said.strip():
             lines = said.rstrip().splitlines()[-LOG_LINES:]
             error.message += "; the last lines of the new one: " + " | ".join(lines)
 
 
-def _fate(ran: bool, errors: list[BaseException]) -> str:
+def _runs(engine: Engine, record: ContainerRecord) -> bool:
+    return observe(engine, record).status in ("running", "paused", "restarting")
+
+
+def _fate(ran: bool, runs_on: bool, errors: list[BaseException]) -> str:
     if errors:
         return "; and the old container could not be brought back: " + "; ".join(
             str(error) for error in errors
         )
-    return "; the old container runs again" if ran else "; the old container is as it was"
+    if not ran:
+        return "; the old container is as it was"
+    return "; the old container runs on" if runs_on else "; the old container runs again"
 
 
 def _undo(engine: Engine, new: ContainerRecord) -> None:

@@ -54,6 +54,11 @@ class CreateContainer(Step):
 
         create_container(engine, self.name, self.config, chosen_image(engine, self.image), self.image.name)
 
+    def lasts(self, engine: Engine) -> bool:
+        from ..container.records import find_container
+
+        return find_container(engine.records, self.name) is not None
+
 
 @dataclasses.dataclass(frozen=True)
 class ReplaceContainer(Step):

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import CoracleError, from_os_error
+
 if t.TYPE_CHECKING:
     from ..engine import Engine
     from .differences import Difference
@@ -29,6 +31,10 @@ class Step:
 
     def execute(self, engine: Engine) -> dict[str, t.Any] | None:
         raise NotImplementedError
+
+    def lasts(self, engine: Engine) -> bool:
+        """Is what it has done still there after a later step has failed, which may have taken it back?"""
+        return True
 
 
 class Plan(t.NamedTuple):
@@ -49,12 +55,28 @@ class Plan(t.NamedTuple):
         """Run the steps in order and return their facts, merged (`warnings` one after the other, with those
         of the engine).
 
-        The first error ends it; what is done stays.
+        The first error ends it; what is done stays, and the facts of the error tell it (`changed`,
+        `actions`).
         """
         facts: dict[str, t.Any] = {}
         warnings: list[str] = []
-        for step in self.steps:
-            facts.update(step.execute(engine) or {})
+        for number, step in enumerate(self.steps):
+            try:
+                facts.update(step.execute(engine) or {})
+            except CoracleError as error:
+                self._tell(engine, error, number)
+                raise
+            except OSError as error:
+                wrapped = from_os_error(error)
+                self._tell(engine, wrapped, number)
+                raise wrapped from error
             warnings += facts.pop("warnings", ())
             warnings += [text for text in engine.take_warnings() if text not in warnings]
         return {**facts, "warnings": warnings}
+
+    def _tell(self, engine: Engine, error: CoracleError, number: int) -> None:
+        """What the steps before the one with this number have done; it may have told something itself."""
+        done = [step for step in self.steps[:number] if step.changes and step.lasts(engine)]
+        told = error.facts.get("actions", ())
+        error.facts["actions"] = [*(step.describe() for step in done), *told]
+        error.facts["changed"] = bool(error.facts["actions"])

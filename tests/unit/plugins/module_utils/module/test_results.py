@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.coracle.engine.plugins.module_utils.module.results import result_of
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.differences import (
     LIVE,
     Difference,
@@ -82,7 +83,7 @@ def test_the_first_error_ends_it() -> None:
             raise OSError("no")
 
     said = Audience()
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(CoracleError, match="no"):
         Plan([Say("a"), Fail("b"), Say("c")]).execute(said)  # type: ignore[arg-type]
     assert said == ["a"]
 
