@@ -404,7 +404,8 @@ options:
     elements: str
   umask:
     description:
-      - Permissions that new files of the container do not get, in octal digits. Quote it.
+      - Permissions that new files of the container do not get, in octal digits. Quote it. A number that could
+        mean two masks is refused.
       - The default is V(0022).
     type: raw
   annotations:
@@ -621,6 +622,27 @@ options:
       - The OCI runtime, V(crun), V(runc), or the absolute path of another one.
       - The default is V(crun).
     type: str
+  log_driver:
+    description:
+      - Where the output of the container goes.
+      - V(k8s-file), the default, also written V(json-file) or V(local) - files below the state directory.
+        M(coracle.engine.container_logs) and C(coracle logs) read them.
+      - V(journald) - the journal of the host, read with C(journalctl CONTAINER_NAME=web). C(conmon) has to be
+        built with it, and C(systemd-journald) has to run.
+      - V(none) - nowhere. Who is attached sees it, and the output of O(detach=false) is empty.
+    type: str
+  log_options:
+    description:
+      - How much of the output is kept. Logs are always bounded unless the task says otherwise.
+      - C(max-size) is the size of one file, at least V(16k), or V(-1) for no limit; the default is V(10m).
+        C(max-file) is the number of files, the one that is being written included; the default is V(3).
+      - A change takes effect while the container runs. The files of this run keep their size, and as many of
+        them are kept as have the same room together, at least one besides the one that is being written.
+        C(conmon) 2.2 and newer hears of it with the next start.
+      - C(tag), only with O(log_driver=journald), is the text in the field C(CONTAINER_TAG).
+    type: dict
+    aliases:
+      - log_opt
   restart_policy:
     description:
       - 'What happens when the container ends by itself: V(no), V(on-failure) (also V(on-failure:N) with at

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..runtime.container.config import ContainerConfig
-from ..runtime.container.values import parse_container_name, parse_seconds, parse_signal
+from ..runtime.container.values import parse_container_name, parse_seconds, parse_signal, refuse
 from ..runtime.errors import doing
 from ..runtime.reconcile.container_fields import FIELDS, described
 from ..runtime.reconcile.container_request import Request
@@ -140,6 +140,8 @@ DESCRIPTION = ArgumentSpec(
         "etc_hosts": {"type": "dict"},
         "sysctls": {"type": "dict"},
         "runtime": {"type": "str"},
+        "log_driver": {"type": "str"},
+        "log_options": {"type": "dict", "aliases": ["log_opt"]},
         "restart_policy": {"type": "str"},
         "restart_retries": {"type": "int"},
         "auto_remove": {"type": "bool"},
@@ -177,10 +179,24 @@ def read_description(params: dict[str, t.Any]) -> ContainerConfig:
         return _what_removal_needs(params)
     with doing(f"container {params['name']}"):
         check_docker_options(params)
+        _check_umask(params["umask"])
         config = described({**params, "env": _environment(params)})
         config.image = _image_name(params["image"])
         config.platform = _platform(params["platform"])
     return config
+
+
+def _check_umask(value: t.Any) -> None:
+    """YAML makes 18 of `0022` and 22 of `22`: a number whose digits are octal may have been either."""
+    digits = str(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 8 or set(digits) & set("89"):
+        return
+    raise refuse(
+        value,
+        "umask",
+        "is a number, and nobody can tell which digits were written",
+        f'quote the octal digits: "{digits:0>4}", or "{value:04o}" if they began with a 0',
+    )
 
 
 def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:

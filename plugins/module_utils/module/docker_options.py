@@ -54,10 +54,6 @@ REFUSED = (
         "the default network has no links of containers",
         "use links or aliases of an item of networks",
     ),
-    Refusal(("log_driver",), "logs are files of the engine, bounded", "read them with container_logs"),
-    Refusal(
-        ("log_options", "log_opt"), "logs are files of the engine, bounded", "read them with container_logs"
-    ),
     Refusal(
         ("storage_opts",), "containers share the file system of the engine", "put what grows into a volume"
     ),

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ..runtime.container.log_lines import LogLine, LogQuery, read_lines
+from ..runtime.container.log_values import check_readable
 from ..runtime.container.moments import parse_moment
 from ..runtime.container.records import find_container
 from ..runtime.container.values import parse_size
@@ -21,6 +22,7 @@ def logs_result(engine: Engine, params: t.Mapping[str, t.Any]) -> dict[str, t.An
     record = find_container(engine.records, params["name"])
     if record is None:
         raise NotFound(f"there is no container {params['name']}")
+    check_readable(record)
     lines, truncated = read_lines(engine.paths, record.id, query, limit)
     tty = bool(record.config.tty)
     texts = [text_of(line, tty=tty, timestamps=params["timestamps"]) for line in lines]

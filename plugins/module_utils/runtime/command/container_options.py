@@ -64,6 +64,8 @@ OPTIONS = (
     Option("--init", "init", "Run an init that forwards signals and reaps processes", FLAG),
     Option("-i --interactive", "interactive", "Keep STDIN open even if not attached", FLAG),
     Option("--ipc", "ipc_mode", "IPC mode to use (private, shareable, none, host, container:NAME)"),
+    Option("--log-driver", "log_driver", "Logging driver for the container (k8s-file, journald, none)"),
+    Option("--log-opt", "log_options", "Log driver options (max-size=10m)", LIST, "list", "pairs"),
     Option("--mac-address", "mac_address", "Container MAC address (92:d0:c6:0a:29:33)"),
     Option("-m --memory", "memory", "Memory limit", metavar="bytes"),
     Option("--memory-reservation", "memory_reservation", "Memory soft limit", metavar="bytes"),

@@ -12,6 +12,7 @@ import json
 import typing as t
 
 from ..container.log_lines import LogLine, LogQuery
+from ..container.log_values import check_readable
 from .lookup import find_container
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     query = _query(options)
     record = find_container(context, options.container)
+    check_readable(record)
     if options.follow:
         from ..operations.follow_logs import follow_logs
 

@@ -106,6 +106,9 @@ class ContainerConfig:
     """Addresses by name."""
     sysctls: dict[str, str] | None = None
     runtime: str | None = None
+    log_driver: str | None = None
+    log_options: dict[str, str] | None = None
+    """`max-size` as a size (`20m`, `-1`), `max-file`, `tag`."""
     restart_policy: str | None = None
     restart_retries: int | None = None
     auto_remove: bool | None = None

@@ -37,6 +37,7 @@ from ..errors import RuntimeFailure, TimedOut, collecting, doing
 from ..linux import cgroups
 from ..linux.processes import ProcessIdentity, identity, signal_process
 from ..linux.programs import MINIMAL_ENVIRONMENT, run, spawn
+from .log_values import FILE
 from .oci_runtime import OciRuntime, failure_from, message_from_log
 from .oci_runtime import clean as clean_message
 
@@ -49,6 +50,7 @@ class Launch(t.NamedTuple):
     """Everything conmon is told. `run_directory` holds a `config.json`; `cgroup` is relative to each
     hierarchy.
 
+    `log_driver` is k8s-file, journald or none; the first one has a file.
     `log_path` may be relative to the run directory, conmon's working directory, and has no colon in it. With
     `kept_logs` above 0 (only where `rotates_logs`) conmon keeps that many full ones as `<log_path>.1` and
     so on.
@@ -66,6 +68,8 @@ class Launch(t.NamedTuple):
     log_path: str = "ctr.log"
     log_bytes: int = 10 << 20
     kept_logs: int = 0
+    log_driver: str = FILE
+    log_tag: str = ""
 
 
 class Launched(t.NamedTuple):
@@ -146,21 +150,25 @@ def arguments(plan: Launch) -> list[str]:
         ("--conmon-pidfile", os.path.join(directory, "conmon.pid")),
         ("--exit-dir", os.path.join(directory, "exit")),
         ("--persist-dir", os.path.join(directory, "persist")),
-        ("--log-path", f"k8s-file:{plan.log_path}"),
-        ("--log-size-max", str(plan.log_bytes)),
+        *_log_pairs(plan),
         ("--exit-command", plan.exit_command[0]),
         *(("--exit-command-arg", argument) for argument in plan.exit_command[1:]),
         *(("--runtime-arg", argument) for argument in plan.runtime.global_arguments),
         ("--runtime-arg", "--log-format=json"),
         ("--runtime-arg", f"--log={os.path.join(directory, 'oci-log')}"),
     ]
-    if plan.kept_logs:
-        pairs.append(("--log-max-files", str(plan.kept_logs)))
     flags = ["--api-version", "--full-attach", "--log-level=error"]
     # A terminal has both directions; conmon loses input when it is told of both (conmon-and-crun.md 3).
     flags += ["--terminal"] if plan.tty else ["--stdin"] if plan.interactive else []
     flags += ["--log-rotate"] if plan.kept_logs else []
     return [plan.program, *flags, *(word for pair in pairs for word in pair)]
+
+
+def _log_pairs(plan: Launch) -> list[tuple[str, str]]:
+    if plan.log_driver != FILE:
+        return [("--log-path", plan.log_driver), *([("--log-tag", plan.log_tag)] if plan.log_tag else [])]
+    kept = [("--log-max-files", str(plan.kept_logs))] if plan.kept_logs else []
+    return [("--log-path", f"{FILE}:{plan.log_path}"), ("--log-size-max", str(plan.log_bytes)), *kept]
 
 
 @functools.cache

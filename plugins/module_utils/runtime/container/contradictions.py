@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from .attachments import HOST, JOINED, attachments_of, has_interfaces, network_mode, shares_network
+from .attachments import HOST, JOINED, NONE, attachments_of, has_interfaces, network_mode, shares_network
 from .config import ContainerConfig
 
 _LONGEST_STRING = 128 << 10  # bytes with the terminator: MAX_ARG_STRLEN of linux/binfmts.h
@@ -20,6 +20,7 @@ def check_config(config: ContainerConfig) -> None:
     _check_targets(config)
     _check_strings(config)
     _check_sharing(config)
+    _check_log(config)
     check_network(config)
 
 
@@ -34,12 +35,27 @@ def _check_sharing(config: ContainerConfig) -> None:
             f"shm_size is of a shared memory that is not the container's: ipc_mode is {config.ipc_mode}",
             "set it where the memory belongs",
         )
+    if config.ipc_mode == NONE and config.shm_size:
+        raise InvalidInput("shm_size has no meaning with ipc_mode none", "keep one of them")
     for name in config.sysctls or ():
         if shared and not name.startswith("net."):
             raise InvalidInput(
                 f"sysctls: {name} would change what is not the container's: ipc_mode is {config.ipc_mode}",
                 "set it where that belongs",
             )
+
+
+def _check_log(config: ContainerConfig) -> None:
+    options, driver = config.log_options or {}, config.log_driver or "k8s-file"
+    known = {"k8s-file": ("max-size", "max-file"), "journald": ("tag",)}.get(driver, ())
+    for name in options:
+        if name not in known:
+            raise InvalidInput(
+                f"log_options: {name} has no meaning with the log driver {driver}",
+                f"leave it out; {driver} knows {' and '.join(known) or 'no options'}",
+            )
+    if options.get("max-size") == "-1" and "max-file" in options:
+        raise InvalidInput("log_options: max-file has no meaning without a max-size", "keep one of them")
 
 
 def _check_strings(config: ContainerConfig) -> None:

@@ -30,8 +30,8 @@ OUTPUT_LIMIT = 4096
 """Bytes of a probe's output that are kept."""
 
 _SECOND = 10**9
-_TIMES = ("interval", "timeout", "start_period", "start_interval")
-_KEYS = ("test", *_TIMES, "retries")
+TIMES = ("interval", "timeout", "start_period", "start_interval")
+_KEYS = ("test", *TIMES, "retries")
 _SHORTEST = 10**6  # nanoseconds, Docker's
 _DOCKER_NAMES = {
     "test": "Test",
@@ -93,7 +93,7 @@ def parse_healthcheck(value: t.Any, option: str) -> dict[str, t.Any] | None:
     parsed: dict[str, t.Any] = {}
     if value.get("test") is not None:
         parsed["test"] = _parse_test(value["test"], f"{option}: test")
-    for name in _TIMES:
+    for name in TIMES:
         if value.get(name) is not None:
             parsed[name] = _parse_time(value[name], f"{option}: {name}")
     if value.get("retries") is not None:
@@ -141,7 +141,7 @@ def check_of(record: ContainerRecord) -> HealthCheck | None:
         return None
     kind, *words = whole["Test"]
     defaults = HealthCheck(())
-    times = {name: whole[_DOCKER_NAMES[name]] / _SECOND for name in _TIMES if whole.get(_DOCKER_NAMES[name])}
+    times = {name: whole[_DOCKER_NAMES[name]] / _SECOND for name in TIMES if whole.get(_DOCKER_NAMES[name])}
     arguments = ("/bin/sh", "-c", *words) if kind == SHELL else tuple(words)
     return defaults._replace(arguments=arguments, retries=whole.get("Retries") or defaults.retries, **times)
 

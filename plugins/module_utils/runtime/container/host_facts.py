@@ -33,6 +33,7 @@ _ELF_HEADER, _ELF_INTERPRETER = 64, 3  # bytes we read of an executable; program
 class HostFacts(t.NamedTuple):
     """`bounding`: capabilities that we may hand on. `largest_limits`: highest rlimit that we can set, by
     name; one that is missing has no bound. `side_channels`: files that tell of other tenants' work.
+    `weighs_disks`: the runtime can set a weight for disk access.
     """
 
     machine: Machine
@@ -42,6 +43,7 @@ class HostFacts(t.NamedTuple):
     bounding: frozenset[str]
     largest_limits: dict[str, int]
     side_channels: tuple[str, ...]
+    weighs_disks: bool = True
 
 
 def read_host_facts() -> HostFacts:
@@ -54,6 +56,7 @@ def read_host_facts() -> HostFacts:
         limits_swap=_counts_swap(control_groups),
         bounding=bounding,
         largest_limits=_largest_limits("SYS_RESOURCE" in bounding),
+        weighs_disks=_weighs_disks(control_groups),
         side_channels=tuple(sorted(glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"))),
     )
 
@@ -65,6 +68,19 @@ def _counts_swap(control_groups: CgroupLayout) -> bool:
         return os.path.exists(os.path.join(top, "memory.memsw.limit_in_bytes"))
     groups = [os.path.dirname(path) for path in glob.iglob(os.path.join(glob.escape(top), "*", "memory.max"))]
     return all(os.path.exists(os.path.join(group, "memory.swap.max")) for group in groups)
+
+
+def _weighs_disks(control_groups: CgroupLayout) -> bool:
+    """The files that crun writes a weight to are there with some I/O schedulers only, and not in the topmost
+    group.
+    """
+    is_v2 = control_groups.mode == "v2"
+    top = control_groups.controllers.get("io" if is_v2 else "blkio", "")
+    names = ("io.bfq.weight", "io.weight") if is_v2 else ("blkio.weight",)
+    groups = [
+        os.path.dirname(path) for path in glob.iglob(os.path.join(glob.escape(top), "*", "cgroup.procs"))
+    ]
+    return not groups or any(os.path.exists(os.path.join(group, name)) for group in groups for name in names)
 
 
 def _machine_name(name: str) -> str:

@@ -47,7 +47,7 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
         "ResolvConfPath": _below(directory, "resolv.conf"),
         "HostnamePath": _below(directory, "hostname"),
         "HostsPath": _below(directory, "hosts"),
-        "LogPath": _below(directory, "ctr.log"),
+        "LogPath": _below(directory, "ctr.log") if record.config.log_driver in (None, "k8s-file") else "",
         "Name": f"/{record.name}",
         "RestartCount": record.state.restart_count,
         "Driver": "overlay",
@@ -165,7 +165,7 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
     config = record.config
     return {
         **_asked_storage(config),
-        "LogConfig": {"Type": "k8s-file", "Config": {}},
+        "LogConfig": {"Type": config.log_driver or "k8s-file", "Config": config.log_options or {}},
         "NetworkMode": network_mode(config),
         "PortBindings": _bindings(config),
         "PublishAllPorts": bool(config.publish_all_ports),

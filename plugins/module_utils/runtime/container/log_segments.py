@@ -1,9 +1,11 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files of a container's log: at most three segments of 10 MiB, and not a byte lost where one ends.
+"""The files of a container's log: at most three segments of 10 MiB, or what `log_options` say, and not a byte
+lost where one ends.
 
     <root>/containers/<id>/ctr.log        what conmon writes now
     <root>/containers/<id>/ctr.log.1 .2   what it wrote before, oldest last
+    <root>/containers/<id>/ctr.log.limits the bytes of a segment in this run, and how many segments are kept
     <root>/logs/<id>                      what conmon has begun to write since somebody last looked; mostly
     not there <run directory>/ctr.log               what conmon was told: a symbolic link to logs/<id> <run
     directory>/ctr.log.tmp           another hard link of that symbolic link
@@ -38,6 +40,7 @@ if t.TYPE_CHECKING:
 SEGMENT_BYTES = 10 << 20
 SEGMENTS = 3
 NAME = "ctr.log"
+_MARGIN = 8 << 10  # bytes that conmon writes at once
 
 
 def logs_directory(paths: Paths) -> str:
@@ -47,6 +50,16 @@ def logs_directory(paths: Paths) -> str:
 def segment(paths: Paths, container_id: str, number: int = 0) -> str:
     """0 is the one that is written now."""
     return os.path.join(paths.container(container_id), f"{NAME}.{number}" if number else NAME)
+
+
+class Limits(t.NamedTuple):
+    """At most `files` segments of `bytes`; 0 files: any number."""
+
+    bytes: int
+    files: int
+
+
+DEFAULT_LIMITS = Limits(SEGMENT_BYTES, SEGMENTS)
 
 
 class Log(t.NamedTuple):
@@ -60,16 +73,37 @@ class Log(t.NamedTuple):
     kept: int = 0
 
 
-def begin(paths: Paths, container_id: str, run_directory: str, *, keeps_itself: bool) -> Log:
+def numbers(paths: Paths, container_id: str) -> list[int]:
+    """Of the segments that may be there, newest first; 0 is always one of them."""
+    try:
+        names = os.listdir(paths.container(container_id))
+    except FileNotFoundError:
+        names = []
+    endings = (name[len(NAME) + 1 :] for name in names if name.startswith(f"{NAME}."))
+    return [0, *sorted(int(ending) for ending in endings if ending.isdigit())]
+
+
+def begin(
+    paths: Paths,
+    container_id: str,
+    run_directory: str,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    keeps_itself: bool,
+) -> Log:
     """Before conmon starts: continue the log of the runs before. What they left in a segment counts."""
     make_private_directory(logs_directory(paths))
     adopt(paths, container_id)
     current = segment(paths, container_id)
-    if _size(current) > SEGMENT_BYTES // 2:
-        _shift(paths, container_id)
-    left = SEGMENT_BYTES - _size(current)
-    if keeps_itself and ":" not in current:
-        return Log(current, left, SEGMENTS - 1)
+    with locked(paths, fcntl.LOCK_EX):
+        _write_limits(paths, container_id, limits)
+        # Where there is no other segment to go on with, only a full one is given up.
+        if _size(current) > (limits.bytes // 2 if limits.files != 1 else limits.bytes - _MARGIN):
+            _shift(paths, container_id, limits.files)
+        _trim(paths, container_id, limits)
+    left = limits.bytes - _size(current)
+    if keeps_itself and limits.files > 1 and ":" not in current:
+        return Log(current, left, limits.files - 1)
     _link(current, run_directory)
     return Log(NAME, left)
 
@@ -81,6 +115,18 @@ def arm(paths: Paths, container_id: str, run_directory: str, log: Log) -> None:
     _link(begun_segment(paths, container_id), run_directory)
     link = os.path.join(run_directory, NAME)
     os.link(link, f"{link}.tmp", follow_symlinks=False)
+
+
+def apply_limits(paths: Paths, container_id: str, limits: Limits) -> None:
+    """Other limits for a container that may run. conmon goes on with segments of the size that it was told at
+    its start, so that their number follows: as many as have the same room together, at least one. A conmon
+    that keeps segments itself hears of it with the next start.
+    """
+    with locked(paths, fcntl.LOCK_EX):
+        size = _read_limits(paths, container_id).bytes
+        files = max(1, limits.bytes * limits.files // size) if limits.files else 0
+        _write_limits(paths, container_id, Limits(size, files))
+        _trim(paths, container_id, Limits(size, files))
 
 
 def adopt(paths: Paths, container_id: str, *, empty: bool = False) -> bool:
@@ -95,7 +141,7 @@ def adopt(paths: Paths, container_id: str, *, empty: bool = False) -> bool:
         if not os.path.isdir(paths.container(container_id)):
             os.unlink(begun)  # the container was removed while its conmon was still writing
             return True
-        _shift(paths, container_id)
+        _shift(paths, container_id, _read_limits(paths, container_id).files)
         os.rename(begun, segment(paths, container_id))
         return True
 
@@ -139,11 +185,48 @@ def locked(paths: Paths, operation: int) -> t.Iterator[None]:
         os.close(fd)
 
 
-def _shift(paths: Paths, container_id: str) -> None:
-    """`ctr.log` becomes `.1`, `.1` becomes `.2`, and what was `.2` is gone."""
-    for number in range(SEGMENTS - 1, 0, -1):
+def _shift(paths: Paths, container_id: str, files: int) -> None:
+    """`ctr.log` becomes `.1`, `.1` becomes `.2` up to the first gap, and what is too much is gone."""
+    there = numbers(paths, container_id)
+    moving = [number for place, number in enumerate(there) if number == place]
+    for number in reversed(moving):
         with contextlib.suppress(FileNotFoundError):
-            os.rename(segment(paths, container_id, number - 1), segment(paths, container_id, number))
+            if files and number + 1 >= files:
+                os.unlink(segment(paths, container_id, number))
+            else:
+                os.rename(segment(paths, container_id, number), segment(paths, container_id, number + 1))
+
+
+def _trim(paths: Paths, container_id: str, limits: Limits) -> None:
+    """Drop full segments that are too many, or for which there is no room."""
+    room = limits.bytes * limits.files
+    for number in numbers(paths, container_id) if limits.files else ():
+        path = segment(paths, container_id, number)
+        room -= _size(path)
+        if number and (number >= limits.files or room < 0):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _limits_file(paths: Paths, container_id: str) -> str:
+    return os.path.join(paths.container(container_id), f"{NAME}.limits")
+
+
+def _read_limits(paths: Paths, container_id: str) -> Limits:
+    try:
+        with open(_limits_file(paths, container_id), encoding="ascii") as file:
+            size, files = file.read(64).split()
+        return Limits(int(size), int(files))
+    except (FileNotFoundError, ValueError):
+        return DEFAULT_LIMITS  # of an engine that knew no others, or cut off by a plug that was pulled
+
+
+def _write_limits(paths: Paths, container_id: str, limits: Limits) -> None:
+    path = _limits_file(paths, container_id)
+    with contextlib.suppress(FileNotFoundError):  # a container that was never started has no directory
+        with open(f"{path}.new", "w", encoding="ascii") as file:
+            file.write(f"{limits.bytes} {limits.files}\n")
+        os.rename(f"{path}.new", path)
 
 
 def _size(path: str) -> int:

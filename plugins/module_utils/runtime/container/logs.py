@@ -19,7 +19,7 @@ import os
 import re
 import typing as t
 
-from .log_segments import SEGMENTS, begun_segment, locked, segment
+from .log_segments import begun_segment, locked, numbers, segment
 
 if t.TYPE_CHECKING:
     from ..paths import Paths
@@ -103,11 +103,11 @@ def open_segments(paths: Paths, container_id: str, stack: contextlib.ExitStack) 
     """All segments, oldest first, opened at one instant. conmon 2.2 shifts them without our lock: an inode
     that shows up twice, or not at all, tells, and then they are opened again.
     """
-    names = [segment(paths, container_id, number) for number in range(SEGMENTS - 1, -1, -1)]
-    names.append(begun_segment(paths, container_id))
     files: list[t.BinaryIO] = []
     for _attempt in range(_READ_ATTEMPTS):
         with locked(paths, fcntl.LOCK_SH):
+            names = [segment(paths, container_id, number) for number in numbers(paths, container_id)[::-1]]
+            names.append(begun_segment(paths, container_id))
             files = [file for file in map(_open, names) if file is not None]
             still = [_inode(name) for name in names]
         for file in files:

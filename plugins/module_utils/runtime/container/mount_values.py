@@ -65,7 +65,7 @@ def parse_volumes(value: t.Any, option: str) -> list[dict[str, t.Any]]:
     for item in value if isinstance(value, (list, tuple)) else parse_texts(value, option):
         volume = parse_volume(item, option)
         if volume["target"] in volumes and volumes[volume["target"]] != volume:
-            raise refuse(item, option, f"is the second volume for {volume['target']}")
+            raise refuse(item, option, f"is the second volume for {volume['target']}", "keep one of them")
         volumes[volume["target"]] = volume
     return [volumes[target] for target in sorted(volumes)]
 

@@ -107,6 +107,14 @@ def _pids(config: ContainerConfig, host: HostFacts) -> dict[str, int]:
     return {"limit": limit} if limit != UNLIMITED and "pids" in host.controllers else {}
 
 
+def check_weight(host: HostFacts) -> None:
+    if not host.weighs_disks:
+        raise HostNotReady(
+            "blkio_weight: the disks of this host have no scheduler that knows weights",
+            "leave it out, or limit device_read_bps and its like",
+        )
+
+
 def _check_controllers(config: ContainerConfig, host: HostFacts) -> None:
     io = "io" if host.cgroup_mode == "v2" else "blkio"
     needs = {
@@ -122,6 +130,8 @@ def _check_controllers(config: ContainerConfig, host: HostFacts) -> None:
                 f"the {controller} controller is not enabled on this host",
                 f"boot the kernel with cgroup_enable={controller} or leave out the limits that need it",
             )
+    if config.blkio_weight is not None:
+        check_weight(host)
     if host.cgroup_mode == "v2":
         for option in ("memory_swappiness", "oom_killer"):
             if getattr(config, option):

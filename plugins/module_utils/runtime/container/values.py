@@ -108,6 +108,27 @@ def parse_size(value: t.Any, option: str) -> int:
     return size
 
 
+def size_text(value: int | None) -> str | None:
+    """`64m` for 67108864: the largest unit that divides it."""
+    if value is None:
+        return None
+    if value < 0:
+        return "unlimited"
+    for unit, scale in (("t", 1024**4), ("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if value and value % scale == 0:
+            return f"{value // scale}{unit}"
+    return str(value)
+
+
+def duration_text(nanoseconds: int) -> str:
+    """`1m30s` for 90000000000, in the units that people write."""
+    text = ""
+    for unit in ("h", "m", "s", "ms", "us", "ns"):
+        count, nanoseconds = divmod(nanoseconds, _DURATION_UNITS[unit])
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
 def parse_memory(value: t.Any, option: str) -> int | None:
     """A memory limit in bytes; `0` is no limit. Below 6 MiB no container starts: the runtime needs that."""
     size = parse_size(value, option)

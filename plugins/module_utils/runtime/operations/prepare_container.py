@@ -27,7 +27,7 @@ from .locked_container import acting, locked_container, save
 from .settle_run import abandon_run, clear_leftovers, runtime_of, settle_run
 
 if t.TYPE_CHECKING:
-    from ..container.conmon import Launched
+    from ..container.conmon import Launch, Launched
     from ..engine import Engine
 
 
@@ -60,17 +60,18 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
 
 
 def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
-    from ..container import conmon, log_segments
+    from ..container import conmon
+    from ..container.log_values import JOURNALD, check_journal, driver_of
     from ..container.oci_runtime import find_runtime
     from ..linux.programs import find_program
-    from .attach_network import open_network
     from .install_agent import exit_command
-    from .watch_logs import logs_watched
 
     paths = engine.paths
     cgroups.check_cgroups()
     runtime = find_runtime(paths, runtime_of(engine, record))
     program = find_program(engine.conmon)
+    if driver_of(record.config) == JOURNALD:
+        check_journal(program)
     directory = run_directory(paths, record.id, nonce)
     for private in (paths.container(record.id), directory):
         make_private_directory(private)
@@ -87,13 +88,38 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
         tty=bool(record.config.tty),
         interactive=bool(record.config.interactive),
     )
-    log = log_segments.begin(paths, record.id, directory, keeps_itself=conmon.rotates_logs(program))
-    plan = plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept)
-    with contextlib.nullcontext() if log.kept else logs_watched(engine):
-        launched = conmon.launch(
+    return _launch(engine, record, plan)
+
+
+def _launch(engine: Engine, record: ContainerRecord, plan: Launch) -> Launched:
+    """With somebody there for what conmon will write, if that is to files."""
+    from ..container import conmon, log_segments
+    from ..container.log_values import FILE, driver_of, limits_of_log
+    from .attach_network import open_network
+    from .watch_logs import logs_watched
+
+    directory = plan.run_directory
+
+    def launch(plan: Launch) -> Launched:
+        return conmon.launch(
             plan, lambda: _write_bundle(engine, record, directory), lambda: open_network(engine, record)
         )
-        log_segments.arm(paths, record.id, directory, log)
+
+    driver = driver_of(record.config)
+    if driver != FILE:
+        tag = (record.config.log_options or {}).get("tag", "")
+        return launch(plan._replace(log_driver=driver, log_tag=tag))
+    log = log_segments.begin(
+        engine.paths,
+        record.id,
+        directory,
+        limits_of_log(record.config),
+        keeps_itself=conmon.rotates_logs(plan.program),
+    )
+    plan = plan._replace(log_path=log.path, log_bytes=log.bytes, kept_logs=log.kept)
+    with contextlib.nullcontext() if log.kept else logs_watched(engine):
+        launched = launch(plan)
+        log_segments.arm(engine.paths, record.id, directory, log)
     return launched
 
 

@@ -97,6 +97,6 @@ def container_bytes(engine: Engine, container_id: str) -> int:
 def log_bytes(engine: Engine, container_id: str) -> int:
     from ..container import log_segments
 
-    numbers = range(log_segments.SEGMENTS)
+    numbers = log_segments.numbers(engine.paths, container_id)
     segments = [log_segments.segment(engine.paths, container_id, number) for number in numbers]
     return sum(map(tree_size, (*segments, log_segments.begun_segment(engine.paths, container_id))))

@@ -47,10 +47,10 @@ def measure_logs(
 def _unneeded(
     engine: Engine, record: ContainerRecord, rests: bool, everything: bool, until: str
 ) -> list[str]:
-    first = 1 if rests else log_segments.SEGMENTS
-    if everything:
-        first = 0 if rests else 1
-    numbers = range(first, log_segments.SEGMENTS)
+    if not (rests or everything):
+        return []
+    first = 0 if rests and everything else 1
+    numbers = [number for number in log_segments.numbers(engine.paths, record.id) if number >= first]
     paths = [log_segments.segment(engine.paths, record.id, number) for number in numbers]
     return [path for path in paths if _is_older(path, until)]
 

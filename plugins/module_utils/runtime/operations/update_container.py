@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Update a container in place: write down what is asked for now, and change its networks, ports, limits and
-health check.
+"""Update a container in place: write down what is asked for now, and change its networks, ports, limits,
+log limits and health check.
 
 Labels, restart policy, stop signal and timeout are read when they matter; nothing that runs has to hear of
 it. A kill while limits change leaves `state.resizing`, and the next task sets them (repair_container.py).
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..container import log_segments
 from ..container.health import Health, check_of, save_health
 from ..container.live_limits import limits_differ, limits_of, with_limits
+from ..container.log_values import FILE, driver_of, limits_of_log
 from ..container.records import ContainerRecord, save_config, save_state
 from ..container.status import living_processes
 from ..errors import CoracleError, collecting, doing
@@ -41,6 +43,8 @@ def update_container(engine: Engine, name: str, config: ContainerConfig, image_n
             if limits_differ(record.config, config) and living_processes(engine.paths, record).init:
                 _resize(engine, record, config)
             rewire_container(engine, record, lambda rows: change_network(rows, record, config), config)
+            if driver_of(config) == FILE:
+                log_segments.apply_limits(engine.paths, record.id, limits_of_log(config))
             if config.restart_policy in BOOT_POLICIES:
                 install_boot_unit(engine)
             if check_of(record) not in (None, had_check) and living_processes(engine.paths, record).init:

@@ -15,6 +15,7 @@ import time
 import typing as t
 
 from ..container.log_lines import LogQuery, read_lines
+from ..container.log_values import check_readable
 from ..container.logs import begin_of_last_run
 from ..container.records import find_container
 from ..container.status import Status, living_processes, observe
@@ -166,6 +167,7 @@ class _Waiting:
     def _line(self) -> Reached | None:
         if self.record is None or self.status is None:
             return None
+        check_readable(self.record)
         newest, _truncated = read_lines(self._engine.paths, self.record.id, LogQuery(tail=1))
         query = LogQuery(
             tail=1,

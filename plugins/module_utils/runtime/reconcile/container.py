@@ -186,6 +186,7 @@ class _Sketch:
     def make_as_declared(self) -> None:
         """With an image: the description is complete."""
         check_config(self.asked)
+        self.sight.check_demands(self.asked)
         image = self.sight.image(self.asked, self.request)
         self._bring(image, self.image_name, self.asked.platform)
         for mount in self.asked.mounts or ():

@@ -119,6 +119,8 @@ FIELDS = (
     Field("etc_hosts", "network.parse_etc_hosts", MAP, default={}),
     Field("sysctls", "network.parse_sysctls", MAP, default={}),
     Field("runtime", "parse_runtime", default="crun"),
+    Field("log_driver", "log.parse_log_driver", default="k8s-file"),
+    Field("log_options", "log.parse_log_options", MAP, default={}, change=LIVE),
     Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
     Field("restart_retries", "parse_restart_retries", change=LIVE),
     Field("auto_remove", "parse_boolean", default=False),
@@ -235,6 +237,8 @@ def _parser(name: str) -> Parser:
         from ..container import security_values as module
     elif family == "network":
         from ..container import network_values as module
+    elif family == "log":
+        from ..container import log_values as module
     elif family == "port":
         from ..container import port_values as module
     else:

@@ -77,6 +77,19 @@ class Sight:
             self.engine, str(asked.image), request.pull, options=request.registry, platform=asked.platform
         )
 
+    def check_demands(self, asked: ContainerConfig) -> None:
+        """HostNotReady for what no container can have on this host, before anything is pulled or made."""
+        if asked.log_driver == "journald":
+            from ..container.log_values import check_journal
+            from ..linux.programs import find_program
+
+            check_journal(find_program(self.engine.conmon))
+        if asked.blkio_weight is not None:
+            from ..container.host_facts import read_host_facts
+            from ..container.spec_resources import check_weight
+
+            check_weight(read_host_facts())
+
     def mounted_image(self, name: str, request: Request) -> ResolvedImage:
         """An image that is mounted into the container, by canonical name or id."""
         from ..operations.resolve_image import resolve_image

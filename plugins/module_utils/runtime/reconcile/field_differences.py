@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..container.health import TIMES
+from ..container.values import duration_text, size_text
 from ..oci.reference import familiar_name
 from ..volume.driver_options import without_secrets
 from .container_fields import LIST, MAP, OCTAL, SECRETS, SET, SIZE, Field
@@ -26,24 +28,14 @@ def difference_of(field: Field, before: t.Any, after: t.Any) -> Difference:
     if field.kind == SET:
         return _of_sets(field, before, after)
     if field.kind == SIZE:
-        before, after = size(before), size(after)
+        before, after = size_text(before), size_text(after)
     if field.kind == OCTAL:
         before, after = f"{before:04o}", f"{after:04o}"
+    if field.name in _AS_WRITTEN:
+        before, after = (_AS_WRITTEN[field.name](side) for side in (before, after))
     if field.kind == LIST:
         before, after = _texts(field, before), _texts(field, after)
     return Difference(field.name, before, after, how=field.change)
-
-
-def size(value: int | None) -> str | None:
-    """`64m` for 67108864: the largest unit that divides it."""
-    if value is None:
-        return None
-    if value < 0:
-        return "unlimited"
-    for unit, scale in (("t", 1024**4), ("g", 1024**3), ("m", 1024**2), ("k", 1024)):
-        if value and value % scale == 0:
-            return f"{value // scale}{unit}"
-    return str(value)
 
 
 def item_text(field: Field, item: t.Any) -> str:
@@ -80,6 +72,13 @@ def _port(item: dict[str, t.Any]) -> str:
     return ":".join([*host, f"{item['container_port']}/{item['protocol']}"])
 
 
+def _healthcheck(check: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """Times with their units."""
+    if check is None:
+        return None
+    return {name: duration_text(value) if name in TIMES else value for name, value in check.items()}
+
+
 def _texts(field: Field, items: t.Any) -> t.Any:
     return items if items is None else [item_text(field, item) for item in items]
 
@@ -113,12 +112,14 @@ def _fate(key: str, before: dict[str, str], after: dict[str, str]) -> str:
     return "changed" if key in after else "no longer wanted"
 
 
+_AS_WRITTEN: dict[str, t.Callable[[t.Any], t.Any]] = {"healthcheck": _healthcheck}
+
 _ITEM_TEXTS: dict[str, t.Callable[[dict[str, t.Any]], str]] = {
     "volumes": _mount,
     "mounts": _mount,
     "volumes_from": lambda item: item["container"] + (":ro" if item["read_only"] else ""),
-    "device_read_bps": lambda item: f"{item['path']}:{size(item['rate'])}",
-    "device_write_bps": lambda item: f"{item['path']}:{size(item['rate'])}",
+    "device_read_bps": lambda item: f"{item['path']}:{size_text(item['rate'])}",
+    "device_write_bps": lambda item: f"{item['path']}:{size_text(item['rate'])}",
     "device_read_iops": lambda item: f"{item['path']}:{item['rate']}",
     "device_write_iops": lambda item: f"{item['path']}:{item['rate']}",
     "ulimits": lambda item: f"{item['name']}:{item['soft']}:{item['hard']}",

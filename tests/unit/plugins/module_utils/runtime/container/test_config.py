@@ -49,6 +49,13 @@ def test_what_a_newer_engine_wrote_is_read() -> None:
             ContainerConfig(tmpfs={"/run": ""}, volumes=[{"target": "/run"}]),
             "/run is in volumes and in tmpfs",
         ),
+        (ContainerConfig(ipc_mode="none", shm_size=1), "shm_size has no meaning with ipc_mode none"),
+        (
+            ContainerConfig(log_options={"tag": "x"}),
+            "log_options: tag has no meaning with the log driver k8s",
+        ),
+        (ContainerConfig(log_driver="none", log_options={"max-file": "2"}), "with the log driver none"),
+        (ContainerConfig(log_options={"max-size": "-1", "max-file": "2"}), "max-file has no meaning without"),
         (ContainerConfig(env={"A": "x" * ((128 << 10) - 2)}), "env A is 131073 bytes long"),
         (ContainerConfig(command=["sh", "ü" * (64 << 10)]), "command is 131073 bytes long"),
         (ContainerConfig(env={f"A{n}": "x" * 999 for n in range(2200)}), "command and env are "),
@@ -73,6 +80,7 @@ def test_options_that_contradict(config: ContainerConfig, problem: str) -> None:
         ContainerConfig(cpu_quota=1, cpu_period=5),
         ContainerConfig(restart_policy="on-failure", restart_retries=3),
         ContainerConfig(restart_policy="no", auto_remove=True),
+        ContainerConfig(log_driver="journald", log_options={"tag": "x"}),
         ContainerConfig(tmpfs={"/run": ""}, volumes=[{"target": "/run/x"}]),
         ContainerConfig(env={"A": "x" * ((128 << 10) - 3)}),  # with `A=` and the terminator: exactly the most
     ],

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container import log_segments
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.log_segments import (
     SEGMENT_BYTES,
+    Limits,
     Log,
     adopt,
     arm,
@@ -156,3 +157,67 @@ def test_removed_container(paths: Paths) -> None:
     assert not os.path.exists(begun_segment(paths, ID))
     assert not os.path.exists(paths.container(ID))
     log_segments.discard(paths, ID)
+
+
+def test_limits_of_the_task(paths: Paths) -> None:
+    log = begin(paths, ID, run_directory(paths), Limits(100, 2), keeps_itself=False)
+    assert log == Log("ctr.log", 100)
+    conmon = OldConmon(run_directory(paths))
+    arm(paths, ID, run_directory(paths), log)
+    for number in range(5):
+        conmon.write(b"%d" % number)
+        conmon.cut()
+        conmon.write(b"-")
+        assert adopt(paths, ID)
+    assert contents(paths) == [b"-4", b"-"]
+
+
+def test_one_file_only(paths: Paths) -> None:
+    conmon = started(paths)
+    log_segments.apply_limits(paths, ID, Limits(SEGMENT_BYTES, 1))
+    for number in range(3):
+        conmon.cut()
+        conmon.write(b"%d" % number)
+        adopt(paths, ID)
+    assert contents(paths) == [b"2"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (Limits(SEGMENT_BYTES, 5), 5),
+        (Limits(2 * SEGMENT_BYTES, 2), 4),
+        (Limits(SEGMENT_BYTES // 2, 2), 1),
+        (Limits(SEGMENT_BYTES // 2, 1), 1),
+        (Limits(1 << 28, 0), 8),
+    ],
+)
+def test_limits_change_while_conmon_writes(paths: Paths, limits: Limits, kept: int) -> None:
+    """Segments keep the size that conmon knows; their number is what fits."""
+    conmon = started(paths)
+    for number in range(8):
+        if number == 4:
+            log_segments.apply_limits(paths, ID, limits)
+        conmon.write(b"%d" % number)
+        if number < 7:
+            conmon.cut()
+            conmon.write(b"-")
+            adopt(paths, ID)
+    there = [segment(paths, ID, number) for number in log_segments.numbers(paths, ID)]
+    assert len(there) == (kept if kept < 8 else 6)  # three were there when the limit went
+    assert pathlib.Path(there[0]).read_bytes() == b"-7"
+
+
+def test_the_next_run_has_the_new_size_and_room(paths: Paths) -> None:
+    for number, size in ((2, 500), (1, 900), (0, 300)):
+        pathlib.Path(segment(paths, ID, number)).write_bytes(b"x" * size)
+    log = begin(paths, ID, run_directory(paths), Limits(1000, 2), keeps_itself=False)
+    assert log.bytes == 700
+    assert log_segments.numbers(paths, ID) == [0, 1]
+    assert begin(paths, ID, run_directory(paths), Limits(1000, 4), keeps_itself=True).kept == 3
+
+
+def test_limits_that_were_cut_off_are_the_usual_ones(paths: Paths) -> None:
+    pathlib.Path(paths.container(ID), "ctr.log.limits").write_text("10")
+    log_segments.apply_limits(paths, ID, Limits(SEGMENT_BYTES, 4))
+    assert pathlib.Path(paths.container(ID), "ctr.log.limits").read_text() == f"{SEGMENT_BYTES} 4\n"

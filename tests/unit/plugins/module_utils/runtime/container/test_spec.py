@@ -215,6 +215,13 @@ def test_limits_need_their_controller(options: dict[str, t.Any], controller: str
         specification(HOST._replace(controllers=HOST.controllers - {controller}), **options)
 
 
+def test_a_weight_needs_a_scheduler_that_knows_it() -> None:
+    host = HOST._replace(controllers=HOST.controllers | {"io"})
+    assert specification(host, blkio_weight=100)["linux"]["resources"]["blockIO"] == {"weight": 100}
+    with pytest.raises(HostNotReady, match="blkio_weight: the disks of this host have no scheduler"):
+        specification(host._replace(weighs_disks=False), blkio_weight=100)
+
+
 def test_swap_needs_a_kernel_that_counts_it() -> None:
     host = HOST._replace(limits_swap=False)
     assert specification(host, memory=100)["linux"]["resources"]["memory"] == {"limit": 100}

@@ -12,6 +12,14 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container i
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import InvalidInput
 
 M = 1024**2
+NANOSECONDS = {"30s": 30 * 10**9, "1m30s": 90 * 10**9, "1h500ms": 3600 * 10**9 + 5 * 10**8, "0s": 0, "7ns": 7}
+
+
+@pytest.mark.parametrize("text", NANOSECONDS)
+def test_durations_are_told_as_people_write_them(text: str) -> None:
+    assert values.duration_text(NANOSECONDS[text]) == text
+    assert values.parse_duration(text, "interval") == NANOSECONDS[text]
+
 
 SAME: list[tuple[t.Callable[[t.Any, str], t.Any], list[t.Any], t.Any]] = [
     (values.parse_size, ["64m", "64M", "64MB", "64MiB", "64 mb", "65536k", 64 * M, "67108864", "67108864b"],

@@ -152,6 +152,12 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
         {"net.core.somaxconn": 128},
     ),
     "runtime": ("runc", "runc", "/opt/runc"),
+    "log_driver": ("none", "none", "json-file"),
+    "log_options": (
+        {"max-size": "2048k", "max-file": 5},
+        {"max-size": "2m", "max-file": "5"},
+        {"max-size": "-1", "max-file": 3},
+    ),
     "restart_policy": ("on-failure:3", "on-failure:3", "always"),
     "restart_retries": (3, "3", 4),
     "auto_remove": (True, True, False),
@@ -192,6 +198,13 @@ def test_what_is_no_longer_asked_is_a_difference(option: str) -> None:
 def test_a_stored_description_is_the_one_that_was_asked(option: str) -> None:
     asked = described({option: VALUES[option][0]})
     assert differences(ContainerConfig.from_json(asked.to_json()), asked) == []
+
+
+def test_times_of_a_health_check_have_units() -> None:
+    then = described({"healthcheck": {"test": "true", "interval": "30s"}})
+    [difference] = differences(then, described({"healthcheck": {"test": "true", "interval": "90s"}}))
+    assert difference.before == {"test": ["CMD-SHELL", "true"], "interval": "30s"}
+    assert '"interval": "1m30s"' in difference.describe()
 
 
 def test_storage_may_be_written_in_another_option() -> None:
