@@ -287,7 +287,7 @@ def test_the_view_of_the_host(lan: Lan) -> None:
 
 
 def test_a_host_without_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:
-    links._messages.cache_clear()
+    links.load_messages.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(HostNotReady, match=r"has no module pyroute2 .*coracle\.engine\.host"):
         links.host_view()
@@ -303,7 +303,7 @@ def test_a_pyroute2_that_wants_to_be_imported_whole(monkeypatch: pytest.MonkeyPa
             raise ImportError("not like this")
         return parts()
 
-    links._messages.cache_clear()
+    links.load_messages.cache_clear()
     monkeypatch.delitem(sys.modules, "pyroute2", raising=False)
     monkeypatch.setattr(links, "_import_messages", refuse_at_first)
     assert "lo" in links.host_view().links

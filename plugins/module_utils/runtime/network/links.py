@@ -82,7 +82,7 @@ class Links:
     """The links of the network namespace that the thread is in."""
 
     def __init__(self) -> None:
-        self._messages = _messages()
+        self._messages = load_messages()
         self._netlink = Netlink(socket.NETLINK_ROUTE)
 
     def __enter__(self) -> Links:
@@ -327,7 +327,7 @@ def _route_phrase(verb: str, destination: str, gateway: str) -> str:
 
 
 @functools.cache
-def _messages() -> dict[str, t.Any]:
+def load_messages() -> dict[str, t.Any]:
     """The message classes. What else the package does by itself costs a task ten times as much (asyncio, a
     database of links, the programs `uname` and `file`): it is left out where that works, as it does in all
     versions known.

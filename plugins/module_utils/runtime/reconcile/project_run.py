@@ -13,6 +13,7 @@ import functools
 import time
 import typing as t
 
+from ..container.attachments import has_interfaces, network_mode
 from ..engine import Engine
 from ..errors import CoracleError
 from ..operations.crew import Crew
@@ -53,11 +54,22 @@ def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout:
         made.execute(engine)
     for name in plan.purged_first:
         plan.purged[name].plan.execute(engine)
+    _get_ready(engine, plan)
     engine.close()  # nobody may carry an open state file over a fork
     with Crew(parallelism) as crew:
         outcomes = _Shift(engine, plan, crew, wait_timeout).run()
     failed = any(outcome.failed for outcome in outcomes)
     return [*outcomes, *_purge(engine, plan, failed)]
+
+
+def _get_ready(engine: Engine, plan: ProjectPlan) -> None:
+    """What all jobs begin with is done once, if there are several."""
+    busy = [planned for planned in plan.containers.values() if planned.plan.steps]
+    if len(busy) > 1:
+        from ..operations.load_verbs import load_verbs
+
+        known = [outlook.record for planned in busy for outlook in (planned.before, planned.after) if outlook]
+        load_verbs(engine, network=any(has_interfaces(network_mode(record.config)) for record in known))
 
 
 def _purge(engine: Engine, plan: ProjectPlan, failed: bool) -> list[Outcome]:
