@@ -643,6 +643,48 @@ options:
     type: dict
     aliases:
       - log_opt
+  secrets:
+    description:
+      - What the program is told in confidence, as files that only the container sees, or as variables of its
+        environment. The files are in memory, and gone when the container ends.
+      - The content is never shown in RV(actions), RV(differences), the diff, RV(container) or an error. A
+        content that has changed is a difference, and the container is replaced.
+      - The content is kept in the state file of the engine, which only root can read, so that the container
+        can be started again after a reboot.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the secret.
+        type: str
+        required: true
+      value:
+        description:
+          - The content, as text, up to 512000 bytes. Either this or O(secrets[].path) is needed.
+        type: str
+      path:
+        description:
+          - A file on the target with the content. It is read by the task, and may be removed afterwards.
+        type: path
+      target:
+        description:
+          - Where the container finds it, a name below C(/run/secrets) or an absolute path.
+          - The default is O(secrets[].name).
+        type: str
+      uid:
+        description: Number of the user who owns the file. The default is V(0).
+        type: int
+      gid:
+        description: Number of the group that owns the file. The default is V(0).
+        type: int
+      mode:
+        description: Permissions of the file in octal digits, quoted. The default is V("0444").
+        type: raw
+      env:
+        description:
+          - Variable of the environment that has the content, instead of a file. Everything that the program
+            starts sees it, and so does root on the host.
+        type: str
   restart_policy:
     description:
       - 'What happens when the container ends by itself: V(no), V(on-failure) (also V(on-failure:N) with at

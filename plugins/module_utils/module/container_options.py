@@ -58,6 +58,17 @@ _NETWORK = {
     "gw_priority": {"type": "int", "aliases": ["priority"]},
 }
 
+_SECRET = {
+    "name": {"type": "str", "required": True},
+    "value": {"type": "str", "no_log": True},
+    "path": {"type": "path"},
+    "target": {"type": "str"},
+    "uid": {"type": "int"},
+    "gid": {"type": "int"},
+    "mode": {"type": "raw"},
+    "env": {"type": "str"},
+}
+
 _HEALTHCHECK = {
     "test": {"type": "raw"},
     "test_cli_compatible": {"type": "bool", "default": False},
@@ -142,6 +153,7 @@ DESCRIPTION = ArgumentSpec(
         "runtime": {"type": "str"},
         "log_driver": {"type": "str"},
         "log_options": {"type": "dict", "aliases": ["log_opt"]},
+        "secrets": {"type": "list", "elements": "dict", "options": _SECRET, "no_log": False},
         "restart_policy": {"type": "str"},
         "restart_retries": {"type": "int"},
         "auto_remove": {"type": "bool"},

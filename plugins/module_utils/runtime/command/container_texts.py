@@ -74,6 +74,15 @@ _SWITCHES = ("read_only", "create_mountpoint", "non_recursive", "no_copy")
 _MAPS = ("labels", "volume_options")
 
 
+_SECRET_KEYS = {
+    **{key: key for key in ("name", "path", "target", "uid", "gid", "mode", "env")},
+    "id": "name",
+    "src": "path",
+    "source": "path",
+    "dst": "target",
+}
+
+
 def read_mounts(texts: Texts, option: str) -> list[dict[str, t.Any]]:
     """`type=bind,source=/srv,target=/data,readonly`"""
     return [_read_mount(text, option) for text in texts]
@@ -97,6 +106,22 @@ def _read_mount(text: str, option: str) -> dict[str, t.Any]:
     if mount.get("type", "volume") == "bind" and "source" in mount:
         mount["source"] = os.path.abspath(mount["source"])
     return mount
+
+
+def read_secrets(texts: Texts, option: str) -> list[dict[str, t.Any]]:
+    """`name=token,path=/root/token,uid=1000,mode=0400`. There is no key for a value: others see arguments."""
+    return [_read_secret(text, option) for text in texts]
+
+
+def _read_secret(text: str, option: str) -> dict[str, t.Any]:
+    secret: dict[str, t.Any] = {}
+    for key, value in _fields(text, option):
+        name = _SECRET_KEYS.get(key.lower())
+        if name is None:
+            known = ", ".join(sorted(_SECRET_KEYS))
+            raise InvalidInput(f"{option}: unexpected key {key!r}", f"known: {known}")
+        secret[name] = os.path.abspath(value or "") if name == "path" else value or ""
+    return secret
 
 
 def _fields(text: str, option: str) -> list[tuple[str, str | None]]:

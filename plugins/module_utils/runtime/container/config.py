@@ -109,6 +109,8 @@ class ContainerConfig:
     log_driver: str | None = None
     log_options: dict[str, str] | None = None
     """`max-size` as a size (`20m`, `-1`), `max-file`, `tag`."""
+    secrets: list[dict[str, t.Any]] | None = None
+    """`[{"name", "content", "target", …}]` of secret_values.py, sorted by name; `content` is base64."""
     restart_policy: str | None = None
     restart_retries: int | None = None
     auto_remove: bool | None = None

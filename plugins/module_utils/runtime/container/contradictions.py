@@ -21,6 +21,7 @@ def check_config(config: ContainerConfig) -> None:
     _check_strings(config)
     _check_sharing(config)
     _check_log(config)
+    _check_secrets(config)
     check_network(config)
 
 
@@ -56,6 +57,13 @@ def _check_log(config: ContainerConfig) -> None:
             )
     if options.get("max-size") == "-1" and "max-file" in options:
         raise InvalidInput("log_options: max-file has no meaning without a max-size", "keep one of them")
+
+
+def _check_secrets(config: ContainerConfig) -> None:
+    names = [*(config.env or ()), *(secret["env"] for secret in config.secrets or () if "env" in secret)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(f"secrets: {name} is in the environment twice", "keep one of them")
 
 
 def _check_strings(config: ContainerConfig) -> None:
@@ -122,6 +130,7 @@ def _check_targets(config: ContainerConfig) -> None:
         *((target, "tmpfs") for target in config.tmpfs or ()),
         *((volume["target"], "volumes") for volume in config.volumes or ()),
         *((mount["target"], "mounts") for mount in config.mounts or ()),
+        *((secret["target"], "secrets") for secret in config.secrets or () if "target" in secret),
     ]
     taken: dict[str, str] = {}
     for target, option in targets:

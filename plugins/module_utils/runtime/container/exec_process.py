@@ -19,6 +19,7 @@ from ..linux.rooted import open_in_root
 from .capabilities import process_capabilities
 from .effective import effective_of
 from .oci_runtime import NOT_FOUND
+from .secret_values import secret_environment
 from .users import ResolvedUser, resolve_user
 
 if t.TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _environment(
     config = dataclasses.replace(record.config, tty=request.tty)
     given = effective_of(dataclasses.replace(record, config=config)).environment
     home = before["HOME"] if user is None else user.home
+    given.update(secret_environment(record.config))
     names = {"HOME": home, **given, "HOSTNAME": before.get("HOSTNAME", ""), **request.env}
     return [f"{name}={value}" for name, value in names.items()]
 

@@ -130,7 +130,16 @@ def _config(record: ContainerRecord, whole: Effective | None) -> dict[str, t.Any
         "StopSignal": config.stop_signal or image.stop_signal or "SIGTERM",
         "StopTimeout": whole.stop_timeout if whole else config.stop_timeout,
         "Healthcheck": healthcheck_of(config, image.healthcheck),
+        **_secrets(config),
     }
+
+
+def _secrets(config: ContainerConfig) -> dict[str, t.Any]:
+    if not config.secrets:
+        return {}
+    from .secret_values import inspect_secrets
+
+    return {"Secrets": inspect_secrets(config)}
 
 
 def _exposed(record: ContainerRecord) -> list[str]:

@@ -20,6 +20,7 @@ from .config import ContainerConfig
 from .effective import Effective
 from .host_facts import HostFacts, find_init_program
 from .mount_values import PROPAGATIONS, RESERVED_DEVICES
+from .secret_values import secret_targets
 from .spec_process import INIT_PATH
 from .storage import VolumeMount, asked_mounts
 
@@ -68,6 +69,9 @@ def build_mounts(
     for target, options in effective.tmpfs.items():
         _check_target("tmpfs", target, bool(config.privileged))
         mounts[target] = _tmpfs(target, options, modes.get(target, _TMPFS_MODE))
+    for target in secret_targets(config):
+        _check_target("secrets", target, bool(config.privileged))
+        mounts[target] = _bind(target, places[target], ["rprivate", "ro", "nosuid", "nodev", "noexec"])
     for volume in effective.volumes:
         _check_volume(volume, config)
         mounts[volume.target] = _volume(volume, places.get(volume.target) or source_of(volume, paths), host)

@@ -11,6 +11,7 @@ from .capabilities import granted_capabilities, process_capabilities
 from .config import ContainerConfig
 from .effective import Effective
 from .host_facts import HostFacts, loaded_apparmor_profile
+from .secret_values import secret_environment
 from .security_values import read_security_opts
 from .users import ResolvedUser
 from .values import LIMIT_NAMES, UNLIMITED
@@ -59,7 +60,7 @@ def build_process(
             "umask": DEFAULT_UMASK if config.umask is None else config.umask,
         },
         "args": [INIT_PATH, "--", *effective.arguments] if config.init else effective.arguments,
-        "env": environment(effective, user),
+        "env": environment(config, effective, user),
         "cwd": effective.working_dir,
         "capabilities": process_capabilities(granted_capabilities(config, host.bounding), user.uid),
         "rlimits": _rlimits(config, host),
@@ -71,9 +72,12 @@ def build_process(
     return process
 
 
-def environment(effective: Effective, user: ResolvedUser) -> list[str]:
-    """`NAME=value` lines; HOME is the user's unless somebody gave another."""
-    return [f"{name}={value}" for name, value in {"HOME": user.home, **effective.environment}.items()]
+def environment(config: ContainerConfig, effective: Effective, user: ResolvedUser) -> list[str]:
+    """`NAME=value` lines; HOME is the user's unless somebody gave another. With the secrets that are asked
+    for here, which nothing else shows.
+    """
+    whole = {"HOME": user.home, **effective.environment, **secret_environment(config)}
+    return [f"{name}={value}" for name, value in whole.items()]
 
 
 def _rlimits(config: ContainerConfig, host: HostFacts) -> list[dict[str, t.Any]]:

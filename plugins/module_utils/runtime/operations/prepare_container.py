@@ -127,6 +127,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     """Mount the root file system and write what the runtime is told."""
     from ..container.host_files import write_plain
     from ..container.mount_places import make_bind_sources
+    from ..container.secret_values import write_secrets
     from .attach_network import attach_network
     from .attach_volumes import attach_volumes
     from .join_namespaces import join_namespaces
@@ -141,6 +142,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     places = attach_volumes(engine, record, whole.volumes, root)
     joined, shared_memory = join_namespaces(engine, record)
     places.update(shared_memory)
+    places.update(write_secrets(record.config, run_directory))
     if joined_container(whole.network_mode):
         whole, shared = _joined(engine, record, whole)
         places.update(shared)
@@ -185,13 +187,14 @@ def _spec(
         directory_modes,
         make_working_directory,
     )
+    from ..container.secret_values import secret_targets
     from ..container.spec import build_spec
     from ..container.spec_mounts import source_of
     from ..container.users import resolve_user
     from ..layers.snapshots import check_root
 
     config = record.config
-    covered = [*(volume.target for volume in whole.volumes), *whole.tmpfs]
+    covered = [*(volume.target for volume in whole.volumes), *whole.tmpfs, *secret_targets(config)]
     sources = {
         volume.target: places.get(volume.target) or source_of(volume, engine.paths)
         for volume in whole.volumes

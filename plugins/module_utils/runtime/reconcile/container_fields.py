@@ -121,6 +121,7 @@ FIELDS = (
     Field("runtime", "parse_runtime", default="crun"),
     Field("log_driver", "log.parse_log_driver", default="k8s-file"),
     Field("log_options", "log.parse_log_options", MAP, default={}, change=LIVE),
+    Field("secrets", "secret.parse_secrets", SET, default=[]),
     Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
     Field("restart_retries", "parse_restart_retries", change=LIVE),
     Field("auto_remove", "parse_boolean", default=False),
@@ -237,6 +238,8 @@ def _parser(name: str) -> Parser:
         from ..container import security_values as module
     elif family == "network":
         from ..container import network_values as module
+    elif family == "secret":
+        from ..container import secret_values as module
     elif family == "log":
         from ..container import log_values as module
     elif family == "port":

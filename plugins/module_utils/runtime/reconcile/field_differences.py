@@ -3,7 +3,7 @@
 """How a difference in one row of the option table is told, by the kind of the row.
 
 Sizes are told with their unit, sets and maps by what is added, changed and removed, and the values of
-environment variables not at all.
+environment variables and of secrets not at all.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ CHANGED = "(hidden, changed)"
 
 def difference_of(field: Field, before: t.Any, after: t.Any) -> Difference:
     """`before` and `after` are normal forms of the row, or its default."""
+    if field.name == "secrets":
+        return _of_secrets(field, before, after)
     if field.kind in (MAP, SECRETS):
         return _of_maps(field, before, after)
     if field.kind == SET:
@@ -106,7 +108,25 @@ def _of_maps(field: Field, before: dict[str, str], after: dict[str, str]) -> Dif
     return Difference(field.name, sides[0], sides[1], f"{field.name}: {', '.join(told)}", field.change)
 
 
-def _fate(key: str, before: dict[str, str], after: dict[str, str]) -> str:
+def _of_secrets(field: Field, before: list[dict[str, t.Any]], after: list[dict[str, t.Any]]) -> Difference:
+    """Their names and places. Of the content only that it is another one."""
+    then, now = ({secret["name"]: secret for secret in side} for side in (before, after))
+    names = sorted(name for name in {**then, **now} if then.get(name) != now.get(name))
+    told = ", ".join(f"{name} is {_fate(name, then, now)}" for name in names)
+    new = {name for name in names if name in then and name in now}
+    new = {name for name in new if then[name]["content"] != now[name]["content"]}
+    texts = [_secret(one) + (f" {CHANGED}" if one["name"] in new else "") for one in after]
+    return Difference(field.name, list(map(_secret, before)), texts, f"{field.name}: {told}", field.change)
+
+
+def _secret(secret: dict[str, t.Any]) -> str:
+    if "env" in secret:
+        return f"{secret['name']}:env={secret['env']}"
+    owner = f"{secret['uid']}:{secret['gid']}"
+    return f"{secret['name']}:{secret['target']}:{owner}:{secret['mode']}"
+
+
+def _fate(key: str, before: t.Container[str], after: t.Container[str]) -> str:
     if key not in before:
         return "new"
     return "changed" if key in after else "no longer wanted"

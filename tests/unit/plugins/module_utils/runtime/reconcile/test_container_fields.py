@@ -158,6 +158,14 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
         {"max-size": "2m", "max-file": "5"},
         {"max-size": "-1", "max-file": 3},
     ),
+    "secrets": (
+        [{"name": "b", "value": "x"}, {"name": "a", "value": "y", "env": "A"}],
+        [
+            {"name": "a", "content": "eQ==", "env": "A"},
+            {"name": "b", "content": "eA==", "target": "/run/secrets//b", "uid": "0", "mode": "444"},
+        ],
+        [{"name": "b", "value": "z"}, {"name": "a", "value": "y", "env": "A"}],
+    ),
     "restart_policy": ("on-failure:3", "on-failure:3", "always"),
     "restart_retries": (3, "3", 4),
     "auto_remove": (True, True, False),
