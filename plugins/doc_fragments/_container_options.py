@@ -394,8 +394,45 @@ options:
     description:
       - Devices of the host, as C(path[:path in the container[:permissions]]), for example
         V(/dev/fuse:/dev/fuse:rwm).
+      - Or names of devices that are described on the target (CDI), for example V(nvidia.com/gpu=all), as in
+        O(device_requests).
     type: list
     elements: str
+  device_requests:
+    description:
+      - Devices by name, as files in C(/etc/cdi) and C(/run/cdi) of the target describe them (Container Device
+        Interface). The drivers of GPUs and other accelerators bring such files, or a program that makes them,
+        such as C(nvidia-ctk cdi generate). A container gets what is described there when it starts - nodes,
+        mounts, environment variables and hooks.
+      - Only files that nobody but root can write count. Those in YAML need C(python3-yaml) on the target.
+    type: list
+    elements: dict
+    suboptions:
+      driver:
+        description:
+          - V(cdi) - O(device_requests[].device_ids) are names as C(vendor.com/class=name).
+          - V(nvidia) and V(amd) - they are numbers or other names of C(nvidia.com/gpu) and C(amd.com/gpu).
+          - The default is V(cdi) when all are such names, else V(nvidia).
+        type: str
+      count:
+        description:
+          - How many GPUs, beginning with the first. V(-1), the default, means all.
+        type: int
+      device_ids:
+        description:
+          - Which devices.
+        type: list
+        elements: str
+      capabilities:
+        description:
+          - What the devices can do, as lists of words such as V(gpu) and V(compute). They are checked, and
+            have no effect, as a description has everything that its device needs.
+        type: list
+        elements: list
+      options:
+        description:
+          - Has to be empty, as there are no drivers that could take them.
+        type: dict
   device_cgroup_rules:
     description:
       - Devices that programs of the container may use once they have a node for them, as

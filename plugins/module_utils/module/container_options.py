@@ -25,6 +25,14 @@ _RATES = {
     "options": {"path": {"type": "str", "required": True}, "rate": {"type": "str", "required": True}},
 }
 
+_DEVICE_REQUEST = {
+    "driver": {"type": "str"},
+    "count": {"type": "int"},
+    "device_ids": _LIST,
+    "capabilities": {"type": "list", "elements": "list"},
+    "options": {"type": "dict"},
+}
+
 _MOUNT = {
     "target": {"type": "str", "required": True},
     "source": {"type": "str"},
@@ -127,6 +135,7 @@ DESCRIPTION = ArgumentSpec(
         "privileged": {"type": "bool"},
         "security_opts": _LIST,
         "devices": _LIST,
+        "device_requests": {"type": "list", "elements": "dict", "options": _DEVICE_REQUEST},
         "device_cgroup_rules": _LIST,
         "umask": {"type": "raw"},
         "annotations": {"type": "dict"},

@@ -47,7 +47,6 @@ REFUSED = (
     Refusal(
         ("cgroup_parent",), "all control groups are below the engine's own", "limit each container by itself"
     ),
-    Refusal(("device_requests",), "no driver hands out devices", "name the devices of the host in devices"),
     Refusal(("kernel_memory",), "Linux has no such limit any more", "use memory, which counts that too"),
     Refusal(
         ("links",),

@@ -59,6 +59,7 @@ OPTIONS = (
     Option("--domainname", "domainname", "Container NIS domain name"),
     Option("--entrypoint", "entrypoint", "Overwrite the ENTRYPOINT of the image", reader="entrypoint"),
     Option("--expose", "exposed_ports", "Expose a port or a range of ports", LIST, "list"),
+    Option("--gpus", "device_requests", "GPU devices to add (all, 2, device=0,1)", reader="gpus"),
     Option("--group-add", "groups", "Add additional groups to join", LIST, "list"),
     Option("-h --hostname", "hostname", "Container host name"),
     Option("--init", "init", "Run an init that forwards signals and reaps processes", FLAG),

@@ -47,6 +47,27 @@ def read_rates(texts: Texts, option: str) -> list[dict[str, str]]:
     return rates
 
 
+def read_gpus(text: str, option: str) -> list[dict[str, t.Any]]:
+    """`all`, `2`, `"device=0,1"`, `driver=amd,count=1`: fields of a CSV line."""
+    import csv
+
+    request: dict[str, t.Any] = {"capabilities": [["gpu"]]}
+    for field in next(csv.reader([text]), []):
+        name, equals, value = field.strip('"').partition("=")
+        if not equals:
+            name, value = "count", name
+        if name == "count":
+            request["count"] = "-1" if value == "all" else value
+        elif name in ("device", "capabilities"):
+            words = value.split(",")
+            request.update({"device_ids": words} if name == "device" else {"capabilities": [words]})
+        elif name == "driver":
+            request["driver"] = value
+        else:
+            raise InvalidInput(f"{option}: {field!r} is not understood", "write for example all, or device=0")
+    return [request]
+
+
 def read_entrypoint(text: str, _option: str) -> list[str]:
     """One program, as it is; empty: without the image's."""
     return [text]

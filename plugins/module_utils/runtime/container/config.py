@@ -73,7 +73,10 @@ class ContainerConfig:
     privileged: bool | None = None
     security_opts: list[str] | None = None
     devices: list[dict[str, str]] | None = None
-    """`[{"path_on_host", "path_in_container", "permissions"}]` sorted by the path in the container."""
+    """`[{"path_on_host", "path_in_container", "permissions"}]` sorted by the path in the container;
+    a device that is described by name has the name in place of both."""
+    device_requests: list[str] | None = None
+    """`["nvidia.com/gpu=0"]`"""
     device_cgroup_rules: list[str] | None = None
     umask: int | None = None
     annotations: dict[str, str] | None = None

@@ -55,12 +55,32 @@ class Device(t.NamedTuple):
 def container_devices(config: ContainerConfig) -> list[Device]:
     """What was asked for, as it is on this host now; all of the host's for a privileged container."""
     found = _host_devices() if config.privileged else []
+    named = named_devices(config)
     for asked in config.devices or ():
+        if asked["path_on_host"] in named:
+            continue
         found += _asked_devices(asked["path_on_host"], asked["path_in_container"], asked["permissions"])
     by_path = {device.path: device for device in found}
     if len(by_path) > _MOST_DEVICES:
         raise InvalidInput(f"devices: more than {_MOST_DEVICES} devices", "name the ones that are needed")
     return [by_path[path] for path in sorted(by_path)]
+
+
+def named_devices(config: ContainerConfig) -> list[str]:
+    """Those that are described on the host by name (cdi.py), from both options that can ask for them."""
+    paths = [asked["path_on_host"] for asked in config.devices or ()]
+    names = [path for path in paths if not path.startswith("/")]
+    return sorted({*names, *(config.device_requests or ())})
+
+
+def check_devices(config: ContainerConfig) -> None:
+    """Raise what the start would: NotFound for what is not on this host."""
+    container_devices(config)
+    names = named_devices(config)
+    if names:
+        from .cdi import find_devices
+
+        find_devices(names)
 
 
 def device_rules(devices: t.Sequence[Device], *, everything: bool) -> list[dict[str, t.Any]]:

@@ -18,6 +18,7 @@ from ..oci.reference import familiar_name
 from ..paths import Paths
 from .attachments import network_mode
 from .config import ContainerConfig
+from .devices import named_devices
 from .effective import Effective, effective_of
 from .health import healthcheck_of
 from .records import ContainerRecord
@@ -241,8 +242,17 @@ def _limits(config: ContainerConfig) -> dict[str, t.Any]:
                 "CgroupPermissions": device["permissions"],
             }
             for device in config.devices or ()
+            if device["path_on_host"].startswith("/")
         ],
+        "DeviceRequests": _device_requests(config),
     }
+
+
+def _device_requests(config: ContainerConfig) -> list[dict[str, t.Any]] | None:
+    names = named_devices(config)
+    if not names:
+        return None
+    return [{"Driver": "cdi", "Count": 0, "DeviceIDs": names, "Capabilities": None, "Options": {}}]
 
 
 def _rates(asked: list[dict[str, t.Any]] | None) -> list[dict[str, t.Any]]:

@@ -193,6 +193,9 @@ def parse_devices(value: t.Any, option: str) -> list[dict[str, str]]:
 
 
 def _device(value: t.Any, option: str) -> dict[str, str]:
+    name = value["path_on_host"] if isinstance(value, dict) else value
+    if isinstance(name, str) and "=" in name and not name.startswith("/"):
+        return _named_device(name, option)
     if isinstance(value, dict):
         value = ":".join((value["path_on_host"], value["path_in_container"], value["permissions"]))
     parts = parse_text(value, option).split(":")
@@ -209,3 +212,12 @@ def _device(value: t.Any, option: str) -> dict[str, str]:
         "path_in_container": inside,
         "permissions": "".join(letter for letter in "rwm" if letter in permissions),
     }
+
+
+def _named_device(name: str, option: str) -> dict[str, str]:
+    """One that a driver describes (cdi.py), with the name in place of both paths."""
+    from .device_values import is_device_name
+
+    if not is_device_name(name):
+        raise refuse(name, option, "is not the name of a device", 'write for example "nvidia.com/gpu=all"')
+    return {"path_on_host": name, "path_in_container": name, "permissions": "rwm"}

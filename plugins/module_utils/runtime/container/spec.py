@@ -3,8 +3,8 @@
 """The OCI runtime specification of one container: config.json, as a value.
 
 Nothing of the image becomes an annotation or a hook: runtimes take orders from those (`run.oci.handler`,
-CVE-2026-53488). Runtimes get the program, its limits, what it may see and the annotations of the task, and
-no more.
+CVE-2026-53488). Runtimes get the program, its limits, what it may see, the annotations of the task and what
+root of the host has described for devices that were asked for by name (cdi.py), and no more.
 Source: github.com/opencontainers/runtime-spec, version 1.0.2.
 """
 
@@ -16,7 +16,7 @@ import typing as t
 from ..paths import Paths
 from .attachments import HOST, shares_network
 from .config import ContainerConfig
-from .devices import container_devices
+from .devices import container_devices, named_devices
 from .effective import Effective
 from .host_facts import HostFacts
 from .isolation_values import PRIVATE
@@ -63,7 +63,7 @@ def build_spec(
         "seccomp": container_filter(config, host),
         **hidden_paths(config, host),
     }
-    return {
+    document = {
         "ociVersion": "1.0.2",
         **({} if config.uts == HOST else {"hostname": effective.hostname}),
         "root": {
@@ -75,6 +75,12 @@ def build_spec(
         "linux": {name: value for name, value in linux.items() if value or name.endswith("Paths")},
         **({"annotations": config.annotations} if config.annotations else {}),
     }
+    named = named_devices(config)
+    if named:
+        from .cdi import add_devices
+
+        add_devices(document, named)
+    return document
 
 
 def _sysctls(config: ContainerConfig, effective: Effective) -> dict[str, str]:

@@ -95,6 +95,7 @@ FIELDS = (
     Field("privileged", "parse_boolean", default=False),
     Field("security_opts", "security.parse_security_opts", SET, default=[]),
     Field("devices", "mount.parse_devices", SET, default=[]),
+    Field("device_requests", "device.parse_device_requests", SET, default=[]),
     Field("device_cgroup_rules", "device.parse_device_rules", LIST, default=[]),
     Field("umask", "parse_umask", OCTAL, default=0o022),
     Field("annotations", "environment.parse_labels", MAP, default={}, change=LIVE),

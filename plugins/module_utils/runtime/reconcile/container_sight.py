@@ -9,7 +9,7 @@ import typing as t
 from ..container.config import ContainerConfig
 from ..container.records import ContainerRecord, find_container, find_remains, hidden_for, list_hidden
 from ..container.status import Status, observe
-from ..errors import StateError
+from ..errors import CoracleError, StateError
 
 if t.TYPE_CHECKING:
     from ..container.storage import VolumeMount
@@ -124,7 +124,8 @@ class Sight:
         return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
 
     def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
-        """What stands in the way of the networks and ports of a container (operations/rehearse_network.py).
+        """What stands in the way of the networks and ports of a container (operations/rehearse_network.py),
+        and devices that this host does not have.
 
         In check mode only, where a task before this one may do away with it; the real task meets it itself.
         """
@@ -132,8 +133,8 @@ class Sight:
             return []
         from ..operations.rehearse_network import rehearse_network
 
-        obstacle = rehearse_network(self.engine, wanted, old)
-        return [f"{obstacle}; the real task fails if that is still so"] if obstacle else []
+        obstacles = [rehearse_network(self.engine, wanted, old), _lacking_device(wanted)]
+        return [f"{obstacle}; the real task fails if that is still so" for obstacle in obstacles if obstacle]
 
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""
@@ -148,3 +149,15 @@ class Sight:
         from ..container.storage import sources_to_make
 
         return sources_to_make(record)
+
+
+def _lacking_device(wanted: ContainerRecord) -> str:
+    if not (wanted.config.devices or wanted.config.device_requests):
+        return ""
+    from ..container.devices import check_devices
+
+    try:
+        check_devices(wanted.config)
+    except CoracleError as error:
+        return str(error)
+    return ""

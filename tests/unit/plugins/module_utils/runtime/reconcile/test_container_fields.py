@@ -112,6 +112,11 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "privileged": (True, True, False),
     "security_opts": (["no-new-privileges:true"], ["no-new-privileges"], ["seccomp=unconfined"]),
     "devices": (["/dev/fuse"], ["/dev/fuse:/dev/fuse:mwr"], ["/dev/fuse:/dev/fuse:r"]),
+    "device_requests": (
+        [{"driver": "nvidia", "count": 2, "capabilities": [["gpu", "compute"]]}],
+        [{"device_ids": ["1", "nvidia.com/gpu=0"]}, {"driver": "cdi", "device_ids": ["nvidia.com/gpu=1"]}],
+        [{"count": -1}],
+    ),
     "device_cgroup_rules": (["c 189:* rmw", "a *:* r"], [" c  189:*  rwm", "a *:* r"], ["c 189:1 rwm"]),
     "umask": ("0027", 0o27, "077"),
     "annotations": ({"a": 1}, {"a": "1"}, {"a": "2"}),
