@@ -39,7 +39,20 @@ def test_bash_completes_words_options_and_names(coracle: Shore, harbour: Harbour
 def test_other_shells_have_a_script_too(coracle: Shore) -> None:
     assert "compdef _coracle coracle" in coracle("completion", "zsh")
     assert "complete -c coracle" in coracle("completion", "fish")
-    assert "invalid choice: 'tcsh'" in coracle.refused("completion", "tcsh", code=125)
+    assert 'invalid argument "tcsh" for' in coracle.refused("completion", "tcsh", code=125)
+
+
+def test_lines_that_make_no_sense(coracle: Shore) -> None:
+    """Errors about options as Docker's command has them; without its name, unlike those about names."""
+    usage = "Usage:  coracle run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'coracle run --help' for more"
+    usage = f"{usage} information"
+    assert coracle.refused("run", "--restrat", "x", code=125) == (
+        f"unknown flag: --restrat\nDid you mean '--restart'?\n\n{usage}\n"
+    )
+    assert coracle.refused("run") == f"coracle: 'coracle run' requires at least 1 argument\n\n{usage}\n"
+    assert "give one of them" in coracle.refused("ps", "--json", "--format", "{{.ID}}", code=125)
+    assert coracle("ps", "--json", "--format", "json") == "[]\n"
+    assert "--json needs -d" in coracle.refused("run", "--json", "busybox:1", "true", code=125)
 
 
 def test_nobody_who_reads(coracle: Shore) -> None:

@@ -153,3 +153,29 @@ def test_what_is_no_use(coracle: Shore, web: pathlib.Path, here: pathlib.Path) -
     assert "copying between containers is not supported" in coracle.refused("cp", "web:/a", "web:/b")
     assert "must specify at least one container source" in coracle.refused("cp", "./a", "./b")
     assert "No such container: none" in coracle.refused("cp", "none:/a", str(here))
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_whole_root(coracle: Shore, harbour: Harbour, tmp_path: pathlib.Path, runs: bool) -> None:
+    """What the container has written and what is mounted for it; nothing of the kernel's."""
+    volume = {"type": "volume", "source": "data", "target": "/data"}
+    harbour.create("web", "sleep", "1000", volumes=[volume])
+    (tmp_path / "here").write_text("from outside")
+    coracle("cp", str(tmp_path / "here"), "web:/data/file")
+    if runs:
+        coracle("start", "web")
+    coracle("cp", "web:/", str(tmp_path / "new"))
+    (tmp_path / "old").mkdir()
+    coracle("cp", "web:/", str(tmp_path / "old"))
+    for whole in (tmp_path / "new", tmp_path / "old"):
+        assert (whole / "data" / "file").read_text() == "from outside"
+        assert (whole / "bin" / "sh").is_symlink()
+        assert [list((whole / name).iterdir()) for name in ("proc", "sys", "dev")] == [[], [], []]
+    packed = subprocess.run([coracle.program, "cp", "web:/", "-"], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        names = archive.getnames()
+    assert "./data/file" in names
+    assert not [name for name in names if name.startswith(("./proc/", "./sys/", "./dev/"))]
+    why = "a view of the kernel's state" if runs else "which is there only while it runs"
+    assert why in coracle.refused("cp", "web:/proc/cpuinfo", str(tmp_path / "cpuinfo"))
+    assert not (tmp_path / "cpuinfo").exists()

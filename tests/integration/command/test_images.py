@@ -95,7 +95,8 @@ def test_names_go_one_by_one(coracle: Shore, harbour: Harbour) -> None:
     assert coracle("rmi", "extra:1", "busybox:latest") == "Untagged: extra:1\nUntagged: busybox:latest\n"
     refused = coracle.refused("rmi", "busybox:1")
     assert (
-        "Error: conflict: unable to remove busybox:1 (must be forced) - image busybox:1 is used by" in refused
+        'Error: conflict: unable to remove repository reference "busybox:1" (must force) - container'
+        in refused
     )
     assert coracle("rmi", "-f", "busybox:1") == "Untagged: busybox:1\n"
     assert coracle("images", "--filter", "dangling=true", "-q") == f"{harbour.image.id[7:19]}\n"
@@ -106,6 +107,24 @@ def test_names_go_one_by_one(coracle: Shore, harbour: Harbour) -> None:
         "Untagged: again:1",
         f"Deleted: {harbour.image.id}",
     ]
+
+
+def test_what_a_container_needs_goes_by_force_at_most(coracle: Shore, harbour: Harbour) -> None:
+    harbour.start("web", "sleep", "1000")
+    image, web = harbour.image.id[7:19], harbour.record("web").id[:12]
+    problem = f"Error: conflict: unable to delete {image} (cannot be forced) - image is being used by running"
+    for options in ([], ["-f"]):
+        assert coracle.refused("rmi", *options, image) == f"{problem} container {web}\n"
+    assert coracle("images", "-q").split() == [image, image]
+    coracle("tag", "busybox:1", "other:1")
+    assert "image is referenced in multiple repositories" in coracle.refused("rmi", image)
+    coracle("rmi", "other:1")
+    coracle("kill", "web")
+    harbour.settled("web")
+    assert f"(must be forced) - image is being used by stopped container {web}" in coracle.refused(
+        "rmi", image
+    )
+    assert coracle("rmi", "-f", image) == "Untagged: busybox:1\nUntagged: busybox:latest\n"
 
 
 def test_save_and_load(shore: Shore, registry: Registry, tmp_path: pathlib.Path) -> None:
@@ -168,7 +187,10 @@ def test_import(shore: Shore, busybox_rootfs_tar: pathlib.Path) -> None:
         capture_output=True,
         check=True,
     )
-    assert done.stdout.decode().strip() == image_id
+    assert done.stdout.decode().strip() != image_id  # another time, another image
+    assert "ago" in shore("images", "--format", "{{.CreatedSince}}", "mine:1")
+    shore("import", "-m", "made by hand", str(busybox_rootfs_tar), "mine:2")
+    assert "made by hand" in shore("history", "mine:2")
     assert "is not a valid change command" in shore.refused(
         "import", "-c", "RUN true", str(busybox_rootfs_tar)
     )

@@ -27,7 +27,10 @@ def test_networks_come_and_go(coracle: Shore, harbour: Harbour) -> None:
     coracle("network", "connect", "other", "web")
     [web] = coracle.json("container", "inspect", "web")
     assert set(web["NetworkSettings"]["Networks"]) == {"backend", "other"}
+    exists = "Error: endpoint with name web already exists in network other\n"
+    assert coracle.refused("network", "connect", "other", "web") == exists
     coracle("network", "disconnect", "other", "web")
+    assert "is not connected to network other" in coracle.refused("network", "disconnect", "other", "web")
     assert coracle("network", "rm", "other") == "other\n"
     assert coracle.refused("network", "rm", "other") == "Error: network other not found\n"
     assert coracle.run("network", "rm", "-f", "other").code == 0

@@ -120,8 +120,13 @@ def test_what_the_disk_holds(coracle: Shore, harbour: Harbour) -> None:
         "Containers space usage:",
         "Local Volumes space usage:",
         "SHARED SIZE",
+        "CACHE ID   CACHE TYPE",
     ):
         assert text in details
+    assert re.search(
+        r"^CONTAINER ID +IMAGE +COMMAND +LOCAL VOLUMES +SIZE +CREATED +STATUS", details, re.MULTILINE
+    )
+    assert re.search(r"Up .*seconds? +web$", details, re.MULTILINE)
     assert re.search(r"^data +0 +4.3kB$", details, re.MULTILINE)
 
 

@@ -98,7 +98,7 @@ def test_user_is_resolved_in_the_container_as_it_is_now(harbour: Harbour) -> Non
     assert execute(harbour, "sh", "-c", "echo $HOME", user="new").stdout == b"/srv\n"
     assert execute(harbour, "id", "-u", user="1").stdout == b"1\n"
     assert execute(harbour, "id", "-G", user="1:2000").stdout == b"2000 4\n"
-    with pytest.raises(NotFound, match="user nobody2 is not in /etc/passwd"):
+    with pytest.raises(NotFound, match="user nobody2: it is not in /etc/passwd"):
         execute(harbour, "id", user="nobody2")
 
 

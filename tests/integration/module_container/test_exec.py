@@ -76,7 +76,9 @@ def test_refusals_are_told_apart(running: Target) -> None:
     assert failure(forbidden)[:2] == (126, "RuntimeFailure")
     assert failure(nowhere)[:2] == (127, "NotFound")
     assert "working directory /nope: No such file or directory" in nowhere["msg"]
-    assert nobody["msg"].startswith("exec in container web: user nobody2 is not in /etc/passwd")
+    assert nobody["msg"].startswith(
+        "exec in container web: unable to find user nobody2: it is not in /etc/passwd"
+    )
     assert unknown["msg"] == "there is no container none"
     assert empty["msg"].startswith("command: there is nothing to run")
 

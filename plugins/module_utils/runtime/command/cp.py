@@ -47,7 +47,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
             else "must specify at least one container source"
         )
         raise InvalidInput(problem)
-    container = find_container(context, source_in or dest_in).id
+    container = find_container(context, source_in or dest_in).name
     copied = _copy(context, container, source, dest, bool(source_in), manner)
     if copied.left_out:
         context.warn(f"left out, they are no files: {', '.join(copied.left_out)}")

@@ -162,17 +162,20 @@ def _image_here(
     context: Context, name: str, platform: str | None, options: argparse.Namespace
 ) -> ImageRecord:
     from ..oci.platforms import parse_platform
-    from ..oci.reference import familiar_name
+    from ..oci.reference import familiar_name, is_image_id
     from ..operations.resolve_image import resolve_image
 
     pull = "missing" if options.pull == "always" else options.pull
+    if options.pull == "missing" and not options.quiet:
+        here = None if is_image_id(name) else resolve_image(context.engine, name, "never", platform=platform)
+        if here is not None and here.record is None:
+            context.err.write(f"Unable to find image '{familiar_name(name)}' locally\n")
+            context.err.flush()
     found = resolve_image(context.engine, name, pull, options=registry_options(options), platform=platform)
     if found.reference is None or (found.record and not found.must_pull and options.pull != "always"):
         return t.cast("ImageRecord", found.record)
     if options.pull == "never":
         raise NotFound(f"No such image: {familiar_name(name)}")
-    if options.pull == "missing" and not options.quiet:
-        context.err.write(f"Unable to find image '{familiar_name(name)}' locally\n")
     from .pull_display import pull_with_progress
 
     wanted = parse_platform(platform) if platform else None

@@ -24,9 +24,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="list",
         help="What the image says: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR",
     )
-    parser.add_argument(
-        "-m", "--message", default="", metavar="string", help="Comment in its history: ignored"
-    )
+    parser.add_argument("-m", "--message", default="", metavar="string", help="Comment in its history")
     parser.add_argument("--platform", metavar="string", help="What it is made for, like linux/arm64")
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("name", nargs="?", metavar="REPOSITORY[:TAG]")
@@ -37,6 +35,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context, options: argparse.Namespace) -> int:
+    from ..linux.processes import now
     from ..oci.image_config import ImageConfig
     from ..oci.platforms import host_platform, parse_platform
     from ..oci.reference import parse_reference
@@ -48,7 +47,8 @@ def run(context: Context, options: argparse.Namespace) -> int:
         change(config, text)
     names = [parse_reference(options.name)] if options.name else []
     with readable(context, options.file) as path:
-        pulled = import_rootfs(context.engine, read_rootfs(context.engine, path, config), names)
+        rootfs = read_rootfs(context.engine, path, config, now(), options.message)
+        pulled = import_rootfs(context.engine, rootfs, names)
     if context.json:
         context.say_json({"id": pulled.record.id, **pulled.facts})
     else:

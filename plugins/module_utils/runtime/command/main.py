@@ -123,11 +123,14 @@ def _run(line: Line, word: Word, run: t.Callable[..., int], options: t.Any) -> i
     from ..operations.hold_version import hold_own_version
     from .context import Context, has_colour
 
+    wants_json = line.json or options.json
+    if wants_json and getattr(options, "format", None) not in (None, "json"):
+        raise UsageError("--json and --format are two shapes of one answer: give one of them")
     os.umask(0o077)
     hold_own_version()
     with open_engine(*_roots(line)) as engine:
         colour = has_colour(sys.stderr)
-        context = Context(engine, sys.stdout, sys.stderr, sys.stdin, line.json or options.json, colour)
+        context = Context(engine, sys.stdout, sys.stderr, sys.stdin, wants_json, colour)
         try:
             _check_privileges()
             code = run(context, options)
@@ -209,7 +212,7 @@ def _unknown(words: t.Sequence[str]) -> UsageError:
 
 
 def _explain(error: UsageError) -> None:
-    lines = [f"coracle: {error}", ""]
+    lines = [error.text, ""]
     if error.parser is not None:
         from .usage import usage_line
 

@@ -11,6 +11,7 @@ from . import network_connect
 if t.TYPE_CHECKING:
     import argparse
 
+    from ..container.records import ContainerRecord
     from .context import Context
 
 
@@ -22,4 +23,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..operations.disconnect_network import disconnect_network
 
-    return network_connect.change_membership(context, options, disconnect_network)
+    def refuse(container: ContainerRecord, network: str) -> str:
+        return f"container {container.id} is not connected to network {network}"
+
+    return network_connect.change_membership(context, options, disconnect_network, False, refuse)

@@ -32,6 +32,11 @@ class UsageError(Exception):
         self.parser = parser
         self.code = code
 
+    @property
+    def text(self) -> str:
+        """As Docker's command says it: about options without the name of the program."""
+        return str(self) if self.code == USAGE_CODE else f"coracle: {self}"
+
 
 class Parser(argparse.ArgumentParser):
     """The options of one word. `description`: what it does; `epilog`: examples, one a line."""
@@ -43,6 +48,11 @@ class Parser(argparse.ArgumentParser):
     @property
     def options(self) -> list[argparse.Action]:
         return [action for action in self._actions if action.option_strings]
+
+    @property
+    def shown(self) -> list[argparse.Action]:
+        """Those that people are told of."""
+        return [action for action in self.options if action.help != argparse.SUPPRESS]
 
     @property
     def operands(self) -> list[argparse.Action]:
@@ -92,7 +102,7 @@ class Parser(argparse.ArgumentParser):
         name, equals, value = text.partition("=")
         action = self._option_string_actions.get(name)
         if action is None:
-            self.error(f"unknown flag: {name}")
+            self.error(f"unknown flag: {name}{self._meant(name)}")
         if action.nargs != 0:
             return [f"{name}={value if equals else self._value(name, rest)}"]
         return [name] if not equals or self._truth(name, value) else self._opposite(name)
@@ -113,6 +123,26 @@ class Parser(argparse.ArgumentParser):
                 return [*options, *([long] if self._truth(name, letters[1:]) else self._opposite(long))]
             options.append(long)
         return options
+
+    def _meant(self, name: str) -> str:
+        """The option that somebody has misspelt."""
+        import difflib
+
+        known = [option for action in self.shown for option in action.option_strings]
+        near = difflib.get_close_matches(name, known, 1)
+        return f"\nDid you mean '{near[0]}'?" if near else ""
+
+    def _get_value(self, action: argparse.Action, text: str) -> t.Any:
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            kind = getattr(action.type, "__name__", "value")
+            raise UsageError(f"{_invalid(action, text)}: it is no {kind}", self) from None
+
+    def _check_value(self, action: argparse.Action, value: t.Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(str, action.choices))
+            raise UsageError(f"{_invalid(action, value)}: choose one of {choices}", self)
 
     def _value(self, name: str, rest: list[str]) -> str:
         if not rest:
@@ -143,6 +173,11 @@ class Parser(argparse.ArgumentParser):
         else:
             need = f"requires at least {least:g} and at most {_arguments(most)}"
         raise UsageError(f"'{self.prog}' {need}", self, code=1)
+
+
+def _invalid(action: argparse.Action, value: t.Any) -> str:
+    name = ", ".join(action.option_strings) or str(action.metavar)
+    return f'invalid argument "{value}" for "{name}"'
 
 
 _RANGES: dict[t.Any, tuple[float, float]] = {

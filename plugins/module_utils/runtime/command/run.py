@@ -39,6 +39,8 @@ def run(context: Context, options: argparse.Namespace) -> int:
         and not context.stdin.isatty()
     ):
         raise InvalidInput("the input device is not a TTY")
+    if context.json and not options.detach:
+        raise InvalidInput("--json needs -d: without it the answer is what the program says")
     with created(context, options) as record:
         _warn_of_firewall(context, record)
         if not options.detach:

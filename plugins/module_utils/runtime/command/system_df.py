@@ -70,13 +70,14 @@ def _details(context: Context, usage: DiskUsage) -> str:
         f"Images space usage:\n\n{aligned(images)}\n"
         f"Containers space usage:\n\n{aligned(containers)}\n"
         f"Local Volumes space usage:\n\n{aligned(volumes)}\n"
-        f"Build cache usage: {human_size(usage.build_cache.size)}\n\n"
+        f"Build cache usage: {human_size(usage.build_cache.size)}\n\n{aligned([_CACHE])}\n"
         f"Container logs usage: {human_size(usage.logs.size, 4)}\n"
     )
 
 
 _IMAGE = "REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"
-_CONTAINER = "CONTAINER ID", "IMAGE", "SIZE", "CREATED", "STATUS", "NAMES"
+_CONTAINER = "CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"
+_CACHE = "CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"
 _VOLUME = "VOLUME NAME", "LINKS", "SIZE"
 
 
@@ -100,12 +101,14 @@ def _image_lines(image: ImageUsage) -> list[tuple[str, ...]]:
 
 
 def _container_line(context: Context, one: ContainerUsage) -> tuple[str, ...]:
-    from ..oci.reference import familiar_name
-    from .units import ago, human_size
+    from ..container.status import observe
+    from .ps_row import row_of
+    from .units import human_size
 
-    record = one.record
-    image = familiar_name(record.image_name)
-    return record.id[:12], image, human_size(one.size), ago(record.created), one.status, record.name
+    row = row_of(context, one.record, observe(context.engine, one.record), whole=False, size=False)
+    texts = {**row, "Size": human_size(one.size)}
+    fields = ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names")
+    return tuple(str(texts[field]) for field in fields)
 
 
 def _volume_line(one: VolumeUsage) -> tuple[str, ...]:

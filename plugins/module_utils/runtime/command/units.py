@@ -9,6 +9,8 @@ import typing as t
 
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_NEVER = ("0001", "1970-01-01T00:00:00")
+"""How times begin that are none: Docker's word for it, and what images have that are the same anywhere."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -41,7 +43,7 @@ def ago(timestamp: str) -> str:
 
 
 def seconds_since(timestamp: str) -> float | None:
-    """From an RFC 3339 time to now, never negative; None for what is no time (or Docker's year 1)."""
+    """From an RFC 3339 time to now, never negative; None for what is no time."""
     moment = seconds_of(timestamp)
     return None if moment is None else max(0.0, time.time() - moment)
 
@@ -51,7 +53,7 @@ def seconds_of(timestamp: str) -> float | None:
     from ..container.moments import comparable
 
     text = comparable(timestamp)
-    if not text or timestamp.startswith("0001"):  # Docker's word for never
+    if not text or timestamp.startswith(_NEVER):
         return None
     import datetime
 

@@ -66,8 +66,7 @@ def help_of_command() -> str:
 
 
 def _shown(parser: Parser) -> list[argparse.Action]:
-    wanted = [action for action in parser.options if action.help != argparse.SUPPRESS]
-    return sorted(wanted, key=lambda action: (action.dest == "help", action.option_strings[-1]))
+    return sorted(parser.shown, key=lambda action: (action.dest == "help", action.option_strings[-1]))
 
 
 def _operand(action: argparse.Action) -> str:

@@ -18,7 +18,7 @@ from ..errors import InvalidInput, NotFound, StateError
 from ..linux.rooted import open_in_root
 from .capabilities import process_capabilities
 from .effective import effective_of
-from .oci_runtime import NOT_FOUND
+from .oci_runtime import NOT_EXECUTABLE, NOT_FOUND
 from .secret_values import secret_environment
 from .users import ResolvedUser, resolve_user
 
@@ -85,7 +85,7 @@ def _user(request: ExecRequest, record: ContainerRecord, root_fd: int) -> Resolv
     try:
         return resolve_user(root_fd, request.user, record.config.groups or ())
     except NotFound as error:
-        error.facts["rc"] = NOT_FOUND
+        error.facts["rc"] = NOT_EXECUTABLE
         raise
 
 

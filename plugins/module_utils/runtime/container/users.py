@@ -107,7 +107,8 @@ def _find_account(passwd: bytes, user: str) -> _Account:
         return _Account(line[1], _id(line[2], "passwd"), _id(line[3], "passwd"), _home(line[4]))
     if number is None:
         raise NotFound(
-            f"user {user} is not in /etc/passwd of the image", "give a user of the image or a number"
+            f"unable to find user {user}: it is not in /etc/passwd of the image",
+            "give a user of the image or a number",
         )
     return _Account(b"", number, 0, "/")
 
@@ -123,7 +124,8 @@ def _find_group(group_file: bytes, group: str) -> int:
     line = re.search(rb"^%s:[^:\n]*:(\d{1,20})" % re.escape(os.fsencode(group)), group_file, re.MULTILINE)
     if line is None:
         raise NotFound(
-            f"group {group} is not in /etc/group of the image", "give a group of the image or a number"
+            f"unable to find group {group}: it is not in /etc/group of the image",
+            "give a group of the image or a number",
         )
     return _id(line[1], "group")
 

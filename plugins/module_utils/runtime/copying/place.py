@@ -21,7 +21,8 @@ _MOST_LINKS = 40
 
 class Place:
     """`name` is for messages: `container web`. `refuses`: reasons by device number why nothing can be written
-    there, or read. `mounts`: all mount points of another mount namespace than our own.
+    there, or read. `hidden`: device numbers of what is no part of a tree that is copied. `mounts`: all mount
+    points of another mount namespace than our own.
 
     The kernel refuses to replace what is a mount point, but only to those who are in its namespace; to others
     it gives way, mount and all. So that is looked after here.
@@ -33,12 +34,14 @@ class Place:
         name: str,
         *,
         refuses: t.Mapping[int, str] | None = None,
+        hidden: t.Collection[int] = (),
         read_only_hint: str = "",
         mounts: t.Collection[str] = (),
     ) -> None:
         self.root = root
         self.name = name
         self._refuses = refuses or {}
+        self._hidden = hidden
         self._read_only_hint = read_only_hint
         self._mounts = mounts
         self._guarded = ""
@@ -132,6 +135,9 @@ class Place:
                 raise
             path = target.rstrip("/") or "/" if target.startswith("/") else f"{parent}/{target}".rstrip("/")
         raise InvalidInput(f"{path} of {self.name} leads in circles")
+
+    def is_hidden(self, fd: int) -> bool:
+        return os.fstat(fd).st_dev in self._hidden
 
     # May one write there?
 

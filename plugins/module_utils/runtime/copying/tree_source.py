@@ -22,7 +22,9 @@ _PIECE = 1 << 20
 
 
 class TreeSource:
-    """`follow`: links are copied as what they lead to, inside the place; a link that leads nowhere stays
+    """What is mounted in the tree belongs to it, but for what the place hides: there the directory is empty.
+
+    `follow`: links are copied as what they lead to, inside the place; a link that leads nowhere stays
     one. `archive`: hard links, attributes and pipes count, and links are never followed below the top.
     """
 
@@ -72,6 +74,8 @@ class TreeSource:
         try:
             whole = join(self.path, path)
             fd = self.place.directory(whole)
+            if path and self.place.is_hidden(fd):
+                return []
             self.place.check_readable(whole, fd)
             names = (name for name in os.listdir(fd) if not name.startswith(UNFINISHED))
             return sorted(names, reverse=True)

@@ -110,7 +110,7 @@ def copy_stream_out(
         container_files(engine, container, writing=False) as reached,
     ):
         tree, name, content_only = _source(reached.place, source, manner)
-        size = write_tar(tree, write, "." if content_only else name or "/")
+        size = write_tar(tree, write, "." if content_only else name)
         return Copied(size, tree.left_out)
 
 
@@ -133,7 +133,8 @@ def _source(place: Place, source: str, manner: Manner) -> tuple[TreeSource, str,
     path = absolute(source)
     if manner.follow or source.endswith(("/", "/.")):
         path = place.end_of_links(path)
-    return TreeSource(place, path, archive=True), split(absolute(source))[1], source.endswith("/.")
+    name = split(absolute(source))[1]
+    return TreeSource(place, path, archive=True), name, source.endswith("/.") or not name
 
 
 def _copy(place: Place, source: str, at: Reached, dest: str, manner: Manner) -> Copied:

@@ -68,8 +68,8 @@ def exec_in_container(
     the program and all processes of its session are killed. Those that have made a session of their own, as
     daemons do, go on.
 
-    NotFound (with `rc` 127) for a missing program, user or directory, RuntimeFailure (`rc` 126) for a
-    program that cannot be run, Conflict for a container that does not run.
+    NotFound (with `rc` 127) for a missing program or directory, and (126) for a user, RuntimeFailure (126)
+    for a program that cannot be run, Conflict for a container that does not run.
     """
     if request.tty:
         from .exec_in_terminal import exec_in_terminal

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tar of a root file system (plain, gzip or zstd) as an image of one layer.
 
-Nothing in the image depends on when or where it is imported: the same tar with the same configuration is the
-same image, with the same id, on every host. Therefore it is "created" at the epoch.
+Nothing in the image depends on where it is imported, nor, for a task, on when: the same tar with the same
+configuration is the same image, with the same id, on every host. Therefore it is "created" at the epoch,
+unless somebody says when.
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ class Rootfs(t.NamedTuple):
     parts: Parts
 
 
-def read_rootfs(engine: Engine, path: str, config: ImageConfig) -> Rootfs:
-    """What `path` becomes with a configuration (whose `diff_ids` and `created` are set here). Writes nothing.
+def read_rootfs(
+    engine: Engine, path: str, config: ImageConfig, created: str = _EPOCH, comment: str = ""
+) -> Rootfs:
+    """What `path` becomes with a configuration (whose `diff_ids`, `created` and `history` are set here).
+    Writes nothing. With a time of its own, `created`, each import is another image.
 
     The tar is hashed, and decompressed only if no image here was made of it. Raises NotFound, InvalidInput,
     IntegrityError.
@@ -64,11 +68,12 @@ def read_rootfs(engine: Engine, path: str, config: ImageConfig) -> Rootfs:
                 diff_id = _known_diff_id(engine, blob) or _digest_of(
                     known_for_a_tar(decompressor(compression, file.read, Limits()))
                 )
+        history = {"created": created, "created_by": "coracle import"}
         config = dataclasses.replace(
             config,
-            created=_EPOCH,
+            created=created,
             diff_ids=[diff_id],
-            history=[{"created": _EPOCH, "created_by": "coracle import"}],
+            history=[{**history, **({"comment": comment} if comment else {})}],
         )
         return Rootfs(path, _parts(config, blob))
 

@@ -22,6 +22,7 @@ from ..copying.place import Place
 from ..errors import NotFound, doing
 from ..linux.mount_view import MountView
 from ..linux.processes import ProcessIdentity, is_alive
+from ..linux.rooted import open_in_root
 from ..volume.records import find_volume, volume_data
 from .locked_container import locked_container
 from .locked_volume import locked_volume
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 _ATTEMPTS = 5
+_OF_THE_KERNEL = "a view of the kernel's state, which has no files to copy"
 _HINT = "copy to one of its volumes, or mount it read-write"
 
 
@@ -131,12 +133,32 @@ def _place_of_living(
         if not is_alive(init):
             return None
         root, mounts = view.open("/"), view.mounts()
-    return _kept(stack, _place(record, root, mounts, {}))
+    kernel = _devices(root, ("/proc", "/sys"))
+    return _kept(stack, _place(record, root, mounts, dict.fromkeys(kernel, _OF_THE_KERNEL)))
 
 
 def _place(record: ContainerRecord, root: int, mounts: list[str], refuses: dict[int, str]) -> Place:
     hint = _HINT if record.config.read_only else "mount it read-write"
-    return Place(root, f"container {record.name}", refuses=refuses, read_only_hint=hint, mounts=mounts)
+    return Place(
+        root,
+        f"container {record.name}",
+        refuses=refuses,
+        hidden=_devices(root, ("/proc", "/sys", "/dev")),
+        read_only_hint=hint,
+        mounts=mounts,
+    )
+
+
+def _devices(root: int, paths: t.Iterable[str]) -> set[int]:
+    """Of what is mounted there."""
+    found = {os.fstat(root).st_dev}
+    own = set(found)
+    for path in paths:
+        with contextlib.suppress(OSError):
+            fd = open_in_root(root, path, os.O_PATH | os.O_NOFOLLOW)
+            found.add(os.fstat(fd).st_dev)
+            os.close(fd)
+    return found - own
 
 
 def _place_at_rest(

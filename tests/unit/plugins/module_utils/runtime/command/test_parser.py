@@ -23,6 +23,7 @@ def run_parser() -> Parser:
     parser.add_argument("-t", "--tty", action="store_true")
     parser.add_argument("-p", "--publish", action="append", default=[], help="Publish 100%%")
     parser.add_argument("--name", metavar="string")
+    parser.add_argument("-n", "--number", type=int)
     parser.add_argument("--restart", choices=["no", "always"], default="no", help="When it ends")
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="[COMMAND] [ARG...]")
@@ -75,14 +76,19 @@ def test_help_comes_before_everything_else() -> None:
 @pytest.mark.parametrize(
     ("parser", "line", "complaint", "code"),
     [
-        (run_parser, "--nmae x alpine", "unknown flag: --nmae", 125),
+        (run_parser, "--nmae x alpine", "unknown flag: --nmae\nDid you mean '--name'?", 125),
         (run_parser, "--nam x alpine", "unknown flag: --nam", 125),
         (run_parser, "-dx alpine", "unknown shorthand flag: 'x' in -dx", 125),
         (run_parser, "alpine2 --", None, 0),
         (run_parser, "--name", "flag needs an argument: --name", 125),
         (run_parser, "-dp", "flag needs an argument: -p", 125),
         (run_parser, "--tty=perhaps alpine", 'invalid argument "perhaps" for "--tty"', 125),
-        (run_parser, "--restart often alpine", "invalid choice: 'often'", 125),
+        (
+            run_parser,
+            "--restart often alpine",
+            'invalid argument "often" for "--restart": choose one of no, always',
+            125,
+        ),
         (run_parser, "", "'coracle run' requires at least 1 argument", 1),
         (rm_parser, "-f", "'coracle rm' requires at least 1 argument", 1),
     ],

@@ -91,11 +91,11 @@ def test_a_number_is_a_number(root: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("user", "groups", "message"),
     [
-        ("nobody", (), "user nobody is not in /etc/passwd of the image"),
-        ("broken", (), "user broken is not"),
-        (".*", (), "user"),
-        ("app:none", (), "group none is not in /etc/group of the image"),
-        ("app", ("none",), "group none is not"),
+        ("nobody", (), "unable to find user nobody: it is not in /etc/passwd of the image"),
+        ("broken", (), "unable to find user broken: it is not"),
+        (".*", (), "unable to find user"),
+        ("app:none", (), "unable to find group none: it is not in /etc/group of the image"),
+        ("app", ("none",), "unable to find group none"),
     ],
 )
 def test_names_that_the_image_does_not_know(
