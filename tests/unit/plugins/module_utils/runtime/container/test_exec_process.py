@@ -106,7 +106,7 @@ def test_another_user(root: pathlib.Path) -> None:
 def test_users_that_are_not_there(root: pathlib.Path, user: str) -> None:
     with pytest.raises(NotFound, match="is not in /etc/") as error:
         build(root, user=user)
-    assert error.value.facts["rc"] == 127
+    assert error.value.facts["rc"] == 126
 
 
 def test_a_terminal_brings_term_and_its_size(root: pathlib.Path) -> None:
