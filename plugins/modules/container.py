@@ -66,6 +66,75 @@ options:
       - Seconds to wait with O(state=healthy). V(0) and less mean for ever.
     type: float
     default: 300
+  replace:
+    description:
+      - How a container gives way to the one that takes its place.
+      - V(stop-first) - the old one stops, then the new one starts.
+      - V(start-first) - the new one starts beside the old one, with an address of its own. When it is healthy
+        (O(state=healthy)) or O(ready), whatever is asked for, published ports and names move to it in one
+        step, and the old one stops when its connections have ended. If the new one fails, the old one has
+        not been touched.
+      - Until then both write to the same volumes.
+      - V(start-first) is refused where there can be one only, that is with C(ipv4_address), C(ipv6_address)
+        or a MAC address, with the network of another container, and with ports and O(network_mode=host) or
+        O(network_mode=none). If the old one does not run, there is nothing to wait for.
+    type: str
+    default: stop-first
+    choices:
+      - start-first
+      - stop-first
+  ready:
+    description:
+      - What shows that the container does its work. The task waits for it after every change, and before a
+        new container takes the place of an old one, whatever O(replace) says. If it does not come true, the
+        old one runs (again), and the task fails with the last answer and the last lines of the new one.
+      - Give one of C(tcp), C(http) and C(exec). The first two ask at the container's own address, from within
+        its network.
+    type: dict
+    suboptions:
+      tcp:
+        description: Somebody accepts connections.
+        type: dict
+        suboptions:
+          port:
+            description: Port of the container.
+            type: int
+            required: true
+      http:
+        description: A page is there.
+        type: dict
+        suboptions:
+          port:
+            description: Port of the container.
+            type: int
+            required: true
+          path:
+            description: Path of the page.
+            type: str
+            default: /
+          status:
+            description: The status codes that are right. When not given, 200 to 399.
+            type: list
+            elements: int
+      exec:
+        description: A program in the container that ends with 0.
+        type: list
+        elements: str
+      interval:
+        description: Time between the beginnings of two attempts.
+        type: str
+        default: 1s
+      timeout:
+        description: Time for the container to become ready.
+        type: str
+        default: 60s
+  drain_timeout:
+    description:
+      - With O(replace=start-first), seconds that the old container has to end the connections that it has,
+        before it is stopped. It is stopped earlier if nobody is connected for a second, unless it has
+        published ports of UDP, where nobody can tell.
+    type: float
+    default: 10
   pull:
     description:
       - V(missing) (or V(false)) - pull the image if it is not on the target.
@@ -254,6 +323,20 @@ EXAMPLES = r"""
   coracle.engine.container:
     name: api
     new_name: api-old
+
+- name: A new version without a failed request
+  coracle.engine.container:
+    name: api
+    image: registry.example.com/team/api:4.3
+    published_ports:
+      - "8080:8080"
+    replace: start-first
+    ready:
+      http:
+        port: 8080
+        path: /health
+      timeout: 2m
+    drain_timeout: 30
 
 - name: Remove it
   coracle.engine.container:

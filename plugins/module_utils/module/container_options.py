@@ -16,6 +16,9 @@ from ..runtime.reconcile.container_request import Request
 from .argspec import ArgumentSpec
 from .docker_options import check_docker_options
 
+if t.TYPE_CHECKING:
+    from ..runtime.container.ready import Ready
+
 _PULL_POLICIES = ("missing", "always", "never", "newer")
 _LIST = {"type": "list", "elements": "str"}
 
@@ -75,6 +78,21 @@ _SECRET = {
     "gid": {"type": "int"},
     "mode": {"type": "raw"},
     "env": {"type": "str"},
+}
+
+_READY = {
+    "tcp": {"type": "dict", "options": {"port": {"type": "int", "required": True}}},
+    "http": {
+        "type": "dict",
+        "options": {
+            "port": {"type": "int", "required": True},
+            "path": {"type": "str", "default": "/"},
+            "status": {"type": "list", "elements": "int"},
+        },
+    },
+    "exec": _LIST,
+    "interval": {"type": "str", "default": "1s"},
+    "timeout": {"type": "str", "default": "60s"},
 }
 
 _HEALTHCHECK = {
@@ -178,6 +196,9 @@ CONTROL = ArgumentSpec(
             "choices": ["absent", "healthy", "present", "started", "stopped"],
         },
         "healthy_wait_timeout": {"type": "float", "default": 300.0},
+        "ready": {"type": "dict", "options": _READY},
+        "replace": {"type": "str", "default": "stop-first", "choices": ["start-first", "stop-first"]},
+        "drain_timeout": {"type": "float", "default": 10.0},
         "pull": {"type": "raw", "default": "missing", "choices": [*_PULL_POLICIES, True, False]},
         "comparisons": {"type": "dict", "default": {}},
         "image_name_mismatch": {"type": "str", "default": "ignore", "choices": ["ignore", "recreate"]},
@@ -230,6 +251,9 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
         state="started" if params["state"] == "healthy" else params["state"],
         healthy=params["state"] == "healthy",
         healthy_wait_timeout=params["healthy_wait_timeout"],
+        ready=_ready(params["ready"]),
+        start_first=params["replace"] == "start-first",
+        drain_timeout=params["drain_timeout"],
         given=frozenset(given),
         new_name=parse_container_name(params["new_name"], "new_name") if params["new_name"] else None,
         restart=params["restart"],
@@ -245,6 +269,14 @@ def read_request(params: dict[str, t.Any], registry: t.Any) -> Request:
         comparisons=_comparisons(params["comparisons"]),
         renamed_image_counts=params["image_name_mismatch"] == "recreate",
     )
+
+
+def _ready(given: dict[str, t.Any] | None) -> Ready | None:
+    if given is None:
+        return None
+    from ..runtime.container.ready import parse_ready
+
+    return parse_ready(given, "ready")
 
 
 def _comparisons(given: dict[str, t.Any]) -> dict[str, str]:

@@ -49,6 +49,7 @@ PROJECT_OPTIONS = ArgumentSpec(
 
 _OF_ONE = (
     "comparisons",
+    "drain_timeout",
     "force_kill",
     "healthy_wait_timeout",
     "image_name_mismatch",
@@ -57,7 +58,9 @@ _OF_ONE = (
     "name",
     "paused",
     "pull",
+    "ready",
     "recreate",
+    "replace",
     "restart",
     "state",
 )

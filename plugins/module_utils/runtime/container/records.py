@@ -10,6 +10,7 @@ readers hold nothing.
     run        None ─► Run(nonce) ─► None + exit   written before anything is mounted or started
     restart    set while an exit handler waits out the back-off of a restart policy
     replaces   set from the creation of a replacement until it has taken the place of the other
+    draining   set when another one has taken its place while it ran, until it has been stopped
 """
 
 from __future__ import annotations
@@ -67,10 +68,17 @@ class Restart(t.NamedTuple):
 
 
 class Replaces(t.NamedTuple):
-    """The container that this one is going to replace, and whether to start it again if that fails."""
+    """The container that this one is going to replace, and whether it ran. `beside`: it runs until this one
+    has taken its place; else it is stopped before, and started again if that fails.
+    """
 
     container_id: str
     was_running: bool
+    beside: bool = False
+
+    @property
+    def stops_it(self) -> bool:
+        return self.was_running and not self.beside
 
 
 @dataclasses.dataclass
@@ -84,6 +92,7 @@ class ContainerState:
     restart: Restart | None = None
     replaces: Replaces | None = None
     took_over: bool = False  # what the container to be replaced has lent (operations/take_over_network.py)
+    draining: bool = False  # it is being removed, and the connections that it has may end first
     rewiring: list[str] | None = None  # interfaces that have to go; set while the others change, too
     resizing: dict[str, t.Any] | None = None  # the limits that were; set while they are being changed
     takes_volumes: bool = False  # while it is being removed: anonymous volumes go with it

@@ -4,10 +4,12 @@
 
 The maps of the table decide on the first packet of a connection only; of UDP, which has no connections, a
 client that goes on asking would keep the old answer for ever. So whoever changes the maps has the entries
-forgotten that they would not make again (`following`).
+forgotten that they would not make again (`following`); but for those of a container that drains: another one
+has its ports, and it is to end what it has begun.
 
-    <run root>/conntrack    JSON: the published ports that no entry contradicts, and the subnets of networks
-                            then; not there while the maps are being changed, nor, of course, at first
+    <run root>/conntrack    JSON: the published ports that no entry contradicts, but for those of the draining
+                            addresses, and the subnets of networks then; not there while the maps are being
+                            changed, nor, of course, at first
 
 A look at all entries takes the kernel ten milliseconds, however few there are. It is spared where ports of
 TCP are added to those in the file: their connections begin with a packet that makes a new entry. A crash
@@ -59,34 +61,45 @@ class Connection(t.NamedTuple):
 
 
 class Agreed(t.NamedTuple):
-    """`leads`: protocol, address and port of the host, address and port of the container, sorted."""
+    """`leads`: protocol, address and port of the host, address and port of the container, sorted. `draining`:
+    addresses of containers that may still have others.
+    """
 
     leads: list[list[t.Any]]
     subnets: list[str]
+    draining: t.Sequence[str] = ()
 
 
 @contextlib.contextmanager
 def following(
-    record: str, leads: t.Mapping[PublishedPort, Target], networks: t.Sequence[Network]
+    record: str,
+    leads: t.Mapping[PublishedPort, Target],
+    networks: t.Sequence[Network],
+    draining: t.Collection[str] = (),
 ) -> t.Iterator[None]:
-    """The block makes the maps lead there; what the kernel remembers follows. The lock `network` is held."""
+    """The block makes the maps lead there; what the kernel remembers follows, but for what leads to the
+    `draining` addresses. The lock `network` is held.
+    """
     before = _read(record)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record)
     yield
-    now = agreed(leads, networks)
+    now = agreed(leads, networks, draining)
     if before is None or may_contradict(before, now):
-        forget_stale(leads, networks)
+        forget_stale(leads, networks, draining)
     _write(record, now)
 
 
-def agreed(leads: t.Mapping[PublishedPort, Target], networks: t.Iterable[Network]) -> Agreed:
+def agreed(
+    leads: t.Mapping[PublishedPort, Target], networks: t.Iterable[Network], draining: t.Iterable[str] = ()
+) -> Agreed:
     return Agreed(
         sorted(
             [port.protocol, port.host_ip, port.host_port, target.address, port.container_port]
             for port, target in leads.items()
         ),
         sorted(str(pool.network) for network in networks for pool in network.pools),
+        sorted(draining),
     )
 
 
@@ -94,21 +107,25 @@ def may_contradict(before: Agreed, now: Agreed) -> bool:
     """Can there be an entry that agreed with `before` and does not with `now`?
 
     Only if a port has gone or leads elsewhere, also for one address of the host; if addresses have become
-    those of containers; or if there are UDP ports, to which somebody may have sent something in vain.
+    those of containers; if one does not drain any more; or if there are UDP ports, to which somebody may
+    have sent something in vain.
     """
     old, new = set(map(tuple, before.leads)), set(map(tuple, now.leads))
     taken = {(protocol, port) for protocol, _address, port, *_target in old}
     return (
         not old <= new
         or not set(now.subnets) <= set(before.subnets)
+        or not set(before.draining) <= set(now.draining)
         or any(protocol == "udp" for protocol, *_rest in new)
         or any((protocol, port) in taken for protocol, _address, port, *_target in new - old)
     )
 
 
-def forget_stale(leads: t.Mapping[PublishedPort, Target], networks: t.Iterable[Network]) -> None:
+def forget_stale(
+    leads: t.Mapping[PublishedPort, Target], networks: t.Iterable[Network], draining: t.Collection[str] = ()
+) -> None:
     """Have the kernel forget what contradicts the published ports."""
-    stale = _Stale(leads, networks)
+    stale = _Stale(leads, networks, draining)
     with Netlink(NETLINK_NETFILTER) as netlink:
         for question in _questions(leads):
             found = [_deletion(message) for message in _entries(netlink, question) if stale(message)]
@@ -121,7 +138,13 @@ class _Stale:
     thousands: what their clients differ in is not looked at.
     """
 
-    def __init__(self, leads: t.Mapping[PublishedPort, Target], networks: t.Iterable[Network]) -> None:
+    def __init__(
+        self,
+        leads: t.Mapping[PublishedPort, Target],
+        networks: t.Iterable[Network],
+        draining: t.Collection[str],
+    ) -> None:
+        self._draining = draining
         self._leads = {
             (port.protocol, port.host_ip, port.host_port): (target.address, port.container_port)
             for port, target in leads.items()
@@ -139,6 +162,8 @@ class _Stale:
         return found
 
     def _is_stale(self, connection: Connection) -> bool:
+        if connection.answers[0] in self._draining:
+            return False
         now = self._lead(connection)
         if connection.answers != connection.asked:
             return self._is_container(connection.answers[0]) and connection.answers != now
@@ -258,7 +283,7 @@ def _deletion(message: bytes) -> Request:
 def _read(record: str) -> Agreed | None:
     try:
         known = json.loads(read_bounded(record, _LARGEST))
-        return Agreed(known["leads"], known["subnets"])
+        return Agreed(known["leads"], known["subnets"], known.get("draining", []))
     except (FileNotFoundError, ValueError, KeyError, TypeError, IntegrityError):
         return None
 

@@ -97,7 +97,7 @@ def render(snapshot: Snapshot, host: HostFacts) -> Ruleset | None:
     table = Table(snapshot.instance)
     if networks:
         leads = targets(snapshot)
-        table.chain(port_mark(leads))
+        table.chain(port_mark(leads, snapshot.draining))
         _early(table, networks)
         _published(table, leads, networks, host)
         _input(table, snapshot, networks)
@@ -115,9 +115,12 @@ def bridge_of(network: Network) -> str:
     return network.bridge or bridge_name(network.id)
 
 
-def port_mark(leads: t.Mapping[PublishedPort, Target]) -> str:
-    """Name of a chain that tells a table with these published ports from one with others."""
+def port_mark(leads: t.Mapping[PublishedPort, Target], draining: t.Collection[str] = ()) -> str:
+    """Name of a chain that tells a table with these published ports, and these addresses that had some, from
+    one with others.
+    """
     text = repr(sorted((tuple(port), target.address) for port, target in leads.items()))
+    text += repr(sorted(draining)) if draining else ""
     return "ports-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

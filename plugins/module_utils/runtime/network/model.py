@@ -191,18 +191,24 @@ class PublishedPort(t.NamedTuple):
 class Member(t.NamedTuple):
     """A container as others on its networks see it. `name` is the one it goes by (also while it is being
     replaced); `short_id` has 12 digits. `standby`: it waits until the one whose place it will take has
-    stopped. `dns_servers` are those it asked for.
+    stopped or made room. `draining`: another one has its place; it only ends what it has begun. Neither is
+    found by name, or led to by a port. `dns_servers` are those it asked for.
     """
 
     container_id: str
     name: str
     hostname: str = ""
     standby: bool = False
+    draining: bool = False
     dns_servers: tuple[str, ...] = ()
 
     @property
     def short_id(self) -> str:
         return self.container_id[:12]
+
+    @property
+    def is_found(self) -> bool:
+        return not (self.standby or self.draining)
 
 
 class Snapshot(t.NamedTuple):
@@ -218,6 +224,16 @@ class Snapshot(t.NamedTuple):
 
     def network_of(self, endpoint: Endpoint) -> Network:
         return next(network for network in self.networks if network.name == endpoint.network)
+
+    @property
+    def draining(self) -> frozenset[str]:
+        """Addresses, without prefix length, that lead nowhere any more, and whose connections go on."""
+        return frozenset(
+            address.partition("/")[0]
+            for endpoint in self.endpoints
+            if self.members[endpoint.container_id].draining
+            for address in endpoint.addresses
+        )
 
 
 def bridge_name(network_id: str) -> str:

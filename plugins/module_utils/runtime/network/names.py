@@ -109,7 +109,7 @@ def _lines(
     for endpoint in endpoints:
         member = members[endpoint.container_id]
         names = ",".join(names_of(member, endpoint))
-        if names and not member.standby:
+        if names and member.is_found:
             servers = _NOWHERE if member.container_id in isolated else _servers(member.dns_servers)
             addresses = f"{_addresses(endpoint, 4)} {_addresses(endpoint, 6)}"
             lines.append(f"{member.container_id} {addresses} {names} {servers}".rstrip())

@@ -30,18 +30,20 @@ def network_view(engine: Engine) -> tuple[Snapshot, dict[str, ContainerRecord]]:
         endpoints = list_endpoints(rows)
         ports = list_ports(rows)
     records = {record.id: record for record in containers if _has_run(record)}
+    members = {record.id: _member(record, records) for record in records.values()}
     snapshot = Snapshot(
         engine.paths.instance,
         tuple(networks),
         tuple(endpoint for endpoint in endpoints if endpoint.container_id in records),
-        tuple(port for port in ports if port.container_id in records),
-        {record.id: _member(record, records) for record in records.values()},
+        tuple(port for port in ports if port.container_id in members and members[port.container_id].is_found),
+        members,
     )
     return snapshot, records
 
 
 def _has_run(record: ContainerRecord) -> bool:
-    return record.state.run is not None and record.state.phase != REMOVING
+    going = record.state.phase == REMOVING and not record.state.draining
+    return record.state.run is not None and not going
 
 
 def _member(record: ContainerRecord, running: t.Mapping[str, ContainerRecord]) -> Member:
@@ -51,5 +53,6 @@ def _member(record: ContainerRecord, running: t.Mapping[str, ContainerRecord]) -
         hidden_for(record.name) if is_hidden(record.name) else record.name,
         record.config.hostname or "",
         standby=replaces is not None and replaces.container_id in running,
+        draining=record.state.draining,
         dns_servers=tuple(record.config.dns_servers or ()),
     )

@@ -11,10 +11,19 @@
     switch               one transaction: the new one gets the name, the old one is to go
     remove the old one
 
-Any failure before the switch removes the new container and starts the old one again. A kill at any instant
-leaves either a record that replaces another one: the next task undoes it, as the boot does; or a hidden one
-that is to go: the same remove it. `replacement-<id of the old one>` is held all the while; the locks of
-both containers are taken by the verbs.
+Or, if the new one shall start first, beside the old one and with addresses of its own:
+
+    create the new one, prepare it, start it
+    wait                 until it is healthy or ready, whatever is asked for; no name or port leads to it
+    switch               the same transaction, in which it takes over, too; then firewall and names, at once.
+                         The old one is to go, and drains: connections that it has go on
+    stop the old one     when it has ended what it had begun, or has had its time
+    remove the old one
+
+Any failure before the switch removes the new container and starts the old one again if it was stopped. A
+kill at any instant leaves either a record that replaces another one: the next task undoes it, as the boot
+does; or a hidden one that is to go: the same remove it. `replacement-<id of the old one>` is held all the
+while; the locks of both containers are taken by the verbs.
 """
 
 from __future__ import annotations
@@ -33,7 +42,7 @@ from ..container.records import (
     save_state,
 )
 from ..container.restart_policy import wants_restart
-from ..container.status import observe
+from ..container.status import living_processes, observe
 from ..errors import CoracleError, NotFound, RuntimeFailure, collecting, doing
 from ..linux.locks import lock
 from ..linux.processes import wait_until_gone
@@ -49,6 +58,7 @@ from .wait_container import wait_container
 
 if t.TYPE_CHECKING:
     from ..container.config import ContainerConfig
+    from ..container.ready import Ready
     from ..content.images import ImageRecord
     from ..engine import Engine
     from ..state.database import Transaction
@@ -57,6 +67,21 @@ PROBATION = 1.0
 """Seconds that a new container has to stay up before the old one is given up."""
 
 LOG_LINES = 10
+
+_NOT_BACK = "the old container could not be brought back: "
+
+DRAIN_TIMEOUT = 10.0
+"""Seconds that an old container gets to end the connections that it has, unless the task says otherwise."""
+
+
+class Proof(t.NamedTuple):
+    """What a new container that runs has to show before the old one is given up: its health check has to say
+    that it is well in `healthy_within` seconds (0 and less: whenever); it has to be `ready`. Nothing given:
+    it has to stay up for a moment.
+    """
+
+    healthy_within: float | None = None
+    ready: Ready | None = None
 
 
 def replace_container(
@@ -67,37 +92,40 @@ def replace_container(
     image_name: str,
     *,
     run: bool,
-    healthy_within: float | None = None,
+    proof: Proof | None = None,
+    start_first: bool = False,
+    drain_timeout: float = DRAIN_TIMEOUT,
     signal: str | None = None,
     timeout: int | None = None,
 ) -> ContainerRecord:
-    """The new container's record. `run`: start it; with `healthy_within` its health check has to say that it
-    is well in so many seconds (0 and less: whenever). `signal` and `timeout` are for stopping the old one.
+    """The new container's record. `run`: start it, `start_first`: beside the old one if that one runs, whose
+    connections then have `drain_timeout` seconds to end. `signal` and `timeout` are for stopping the old one.
     """
     with doing(f"replace container {name}"):
         old = find_container(engine.records, name) or _gone(name)
         with lock(engine.paths, f"replacement-{old.id}", fleeting=True):
             old = find_container(engine.records, old.id) or _gone(name)
             ran = _runs(engine, old)
+            replaces = Replaces(old.id, ran, beside=start_first and run and ran)
             new = create_container(
-                engine, hidden_name(old.name), config, image, image_name, replaces=Replaces(old.id, ran)
+                engine, hidden_name(old.name), config, image, image_name, replaces=replaces
             )
             try:
                 if run:
                     prepare_container(engine, new.name)
-                if ran:
+                if replaces.stops_it:
                     stop_container(engine, old.name, signal=signal, timeout=timeout)
-                if run:
+                if run and not replaces.beside:
                     _take_over(engine, old, new)
+                if run:
                     release_container(engine, new.name)
-                if run and healthy_within is not None:
-                    _become_healthy(engine, new, healthy_within)
-                elif run and ran:
-                    _stay_up(engine, new)
+                    _prove(engine, new, proof or Proof(), ran)
+                _switch(engine, old, new)
             except BaseException as error:
                 _roll_back(engine, old, new, error)
                 raise
-            _switch(engine, old, new)
+            if replaces.beside:
+                _retire(engine, old, drain_timeout, signal, timeout)
             return _finish(engine, old, new)
 
 
@@ -117,6 +145,8 @@ def repair_replacement(engine: Engine, replacement_id: str) -> None:
         if found.state.replaces is not None:
             _undo(engine, found)
         elif found.state.phase == REMOVING:
+            if found.state.draining and living_processes(engine.paths, found).init:
+                _retire(engine, found, 0.0)
             remove_container(engine, found.id)
 
 
@@ -124,6 +154,17 @@ def repair_replacements(engine: Engine) -> None:
     """All of them: at boot, before anything is started."""
     for record in list_hidden(engine.records):
         repair_replacement(engine, record.id)
+
+
+def _prove(engine: Engine, new: ContainerRecord, proof: Proof, ran: bool) -> None:
+    if proof.healthy_within is not None:
+        _become_healthy(engine, new, proof.healthy_within)
+    if proof.ready is not None:
+        from .await_ready import await_ready
+
+        await_ready(engine, new.id, proof.ready)
+    elif ran and proof.healthy_within is None:
+        _stay_up(engine, new)
 
 
 def _stay_up(engine: Engine, new: ContainerRecord) -> None:
@@ -142,9 +183,14 @@ def _become_healthy(engine: Engine, new: ContainerRecord, seconds: float) -> Non
 
 
 def _roll_back(engine: Engine, old: ContainerRecord, new: ContainerRecord, error: BaseException) -> None:
-    """The old container as it was; the error tells how that went, and what the new one has said."""
+    """The old container as it was; the error tells how that went, and what the new one has said. An error
+    that came after the switch changes nothing: the next task removes the old one.
+    """
     from ..container.logs import read_output
 
+    now = find_container(engine.records, new.id)
+    if now is not None and now.state.replaces is None:
+        return
     said = ""
     runs_on = _runs(engine, old)
     fate: list[BaseException] = []
@@ -156,7 +202,7 @@ def _roll_back(engine: Engine, old: ContainerRecord, new: ContainerRecord, error
         replaces = new.state.replaces
         for name in (new.name, new.id):
             error.message = error.message.replace(f"container {name}", "the new container")
-        ran = bool(replaces and replaces.was_running)
+        ran = bool(replaces and (replaces.stops_it or runs_on))
         error.message += _fate(ran, runs_on, fate)
         if ran and not runs_on:
             error.facts["actions"] = [f"restart container {old.name}: its replacement failed"]
@@ -171,9 +217,8 @@ def _runs(engine: Engine, record: ContainerRecord) -> bool:
 
 def _fate(ran: bool, runs_on: bool, errors: list[BaseException]) -> str:
     if errors:
-        return "; and the old container could not be brought back: " + "; ".join(
-            str(error) for error in errors
-        )
+        what = "the new container could not be removed: " if runs_on else _NOT_BACK
+        return f"; and {what}" + "; ".join(str(error) for error in errors)
     if not ran:
         return "; the old container is as it was"
     return "; the old container runs on" if runs_on else "; the old container runs again"
@@ -184,7 +229,7 @@ def _undo(engine: Engine, new: ContainerRecord) -> None:
     if replaces:
         _give_back(engine, replaces.container_id, new.id)
     remove_container(engine, new.id, volumes=True)
-    if replaces and replaces.was_running and find_container(engine.records, replaces.container_id):
+    if replaces and replaces.stops_it and find_container(engine.records, replaces.container_id):
         start_container(engine, replaces.container_id)
 
 
@@ -221,12 +266,29 @@ def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
         new = find_container_in(transaction, new.id) or _gone(new.name)
         _take_over_in(transaction, old.id, new.id)
         old.state.phase = REMOVING
+        old.state.draining = bool(new.state.replaces and new.state.replaces.beside)
         new.state.replaces = None
         new.state.took_over = False
         save_name(transaction, old.id, hidden_name(old.name))
         save_name(transaction, new.id, old.name)
         save_state(transaction, old)
         save_state(transaction, new)
+
+
+def _retire(
+    engine: Engine,
+    old: ContainerRecord,
+    drain_timeout: float,
+    signal: str | None = None,
+    timeout: int | None = None,
+) -> None:
+    """Ports and names lead to the new one from here on; the old one ends what it has begun and is stopped."""
+    from .drain_container import drain_container
+    from .refresh_network import refresh_network
+
+    refresh_network(engine)
+    drain_container(engine, old, drain_timeout)
+    stop_container(engine, old.id, signal=signal, timeout=timeout)
 
 
 def _finish(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> ContainerRecord:

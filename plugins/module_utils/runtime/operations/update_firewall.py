@@ -52,12 +52,13 @@ def _connections(engine: Engine, snapshot: Snapshot, ruleset: Ruleset | None) ->
     if ruleset is None:
         changing = nftables.is_there(snapshot.instance)
     else:
-        changing = not nftables.has_chain(snapshot.instance, port_mark(leads))
+        changing = not nftables.has_chain(snapshot.instance, port_mark(leads, snapshot.draining))
     if not changing:
         return contextlib.nullcontext()
     from ..network.conntrack import following
 
-    return following(os.path.join(engine.paths.run_root, "conntrack"), leads, snapshot.networks)
+    record = os.path.join(engine.paths.run_root, "conntrack")
+    return following(record, leads, snapshot.networks, snapshot.draining)
 
 
 def _record(engine: Engine) -> str:

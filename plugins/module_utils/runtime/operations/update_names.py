@@ -87,7 +87,11 @@ def _others(snapshot: Snapshot, own: Endpoint, network: Network, served: t.Conta
     found: list[tuple[str, t.Sequence[str]]] = []
     for endpoint in snapshot.endpoints:
         member = snapshot.members[endpoint.container_id]
-        if endpoint.network != network.name or member.standby or endpoint.container_id == own.container_id:
+        if (
+            endpoint.network != network.name
+            or not member.is_found
+            or endpoint.container_id == own.container_id
+        ):
             continue
         names = [alias for name, alias in own.links if name == member.name]
         if network.dns and network.id not in served:

@@ -25,13 +25,14 @@ from ..container.records import (
     ContainerRecord,
 )
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status
-from ..errors import Conflict, CoracleError, InvalidInput, NotFound, StateError
+from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .container_fields import NETWORK, differences, merged
-from .container_request import Request, check_request, check_sources
+from .container_request import Request, check_beside, check_request, check_sources
 from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
+from .record_traits import anonymous_targets, finished, interrupted_change
 from .source_differences import id_of, image_differences, moved_sources
 from .steps import Plan, Step
 
@@ -53,6 +54,7 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
     check_request(asked, request)
     check_sources(asked, request)
+    check_beside(asked, request)
     sight.await_replacements((request.name, request.new_name or request.name))
     sketch = _Sketch(sight, asked, request)
     sketch.find()
@@ -68,6 +70,7 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     sketch.bring_into_state()
     sketch.pause_or_resume()
     sketch.await_health()
+    sketch.await_readiness()
     return sketch.finished()
 
 
@@ -130,12 +133,12 @@ class _Sketch:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
         elif self.now.status.alive and (what := self._interrupted_change(self.now.record)):
-            after = self.now._replace(record=_finished(self.now.record))
+            after = self.now._replace(record=finished(self.now.record))
             self._repair(f"a change of its {what} was interrupted", after)
 
     def _interrupted_change(self, record: ContainerRecord) -> str:
         """What a container that stays has to be given first."""
-        return "" if self.request.state == "absent" else _interrupted(record)
+        return "" if self.request.state == "absent" else interrupted_change(record)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -144,7 +147,7 @@ class _Sketch:
         from .container_steps import RepairReplacement
 
         replaces, after = half.state.replaces, self.now
-        if replaces and replaces.was_running and after and not after.status.alive:
+        if replaces and replaces.stops_it and after and not after.status.alive:
             after = after._replace(status=Status("running"))
         self._add(RepairReplacement(half.id, self.name, replaces), after)
 
@@ -181,7 +184,7 @@ class _Sketch:
 
         if self.request.keep_volumes and not record.config.auto_remove:
             return RemoveContainer(self.name, reason)
-        return RemoveContainer(self.name, reason, True, tuple(_anonymous_targets(record)))
+        return RemoveContainer(self.name, reason, True, tuple(anonymous_targets(record)))
 
     def make_as_declared(self) -> None:
         """With an image: the description is complete."""
@@ -346,6 +349,18 @@ class _Sketch:
         if any(step.changes for step in self.steps) or not self.sight.is_healthy(found.record):
             self._add(AwaitContainer(self.name, "healthy", self.request.healthy_wait_timeout), found)
 
+    def await_readiness(self) -> None:
+        """A container that takes the place of another one has shown it by then; one that goes on as it was is
+        not asked.
+        """
+        found, ready = self.now, self.request.ready
+        if found is None or ready is None or not found.running or self.replaced:
+            return
+        if any(step.changes for step in self.steps):
+            from .container_steps import AwaitReady
+
+            self._add(AwaitReady(self.name, ready), found)
+
     # Steps, each with what it will have made true
 
     def _pull(self, image: ResolvedImage, platform: str | None) -> None:
@@ -375,9 +390,18 @@ class _Sketch:
         self.replaced = True
         run = {"started": self.request.detach, "present": old.running}.get(self.request.state, False)
         choice = _choice(image, self.image_name)
-        healthy_within = self.request.healthy_wait_timeout if self.request.healthy and run else None
+        request = self.request
         step = ReplaceContainer(
-            self.name, self.asked, choice, run, self._ending(), reason, healthy_within=healthy_within
+            self.name,
+            self.asked,
+            choice,
+            run,
+            self._ending(),
+            reason,
+            healthy_within=request.healthy_wait_timeout if request.healthy and run else None,
+            ready=request.ready,
+            start_first=request.start_first and run and old.running,
+            drain_timeout=request.drain_timeout,
         )
         record = self._record_to_come(image)
         self._look_ahead(record, old.record)
@@ -436,7 +460,7 @@ class _Sketch:
 
         self._prepare_start(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
-        self._add(step, Outlook(_finished(found.record), Status("running")))
+        self._add(step, Outlook(finished(found.record), Status("running")))
 
     def _restart(self, found: Outlook, reason: str) -> None:
         from .container_steps import RestartContainer
@@ -469,29 +493,7 @@ class _Sketch:
         return Ending(signal, self.asked.stop_timeout)
 
 
-def _interrupted(record: ContainerRecord) -> str:
-    """What a killed task was about to change."""
-    begun = {"limits": record.state.resizing, "networks": record.state.rewiring}
-    return " and ".join(what for what, state in begun.items() if state is not None)
-
-
-def _finished(record: ContainerRecord) -> ContainerRecord:
-    """On its networks and within its limits, whatever happened before."""
-    return dataclasses.replace(record, state=dataclasses.replace(record.state, rewiring=None, resizing=None))
-
-
 def _choice(image: ResolvedImage, name: str) -> ImageChoice:
     from .container_steps import ImageChoice
 
     return ImageChoice(name, id_of(image) or None)
-
-
-def _anonymous_targets(record: ContainerRecord) -> list[str]:
-    """Where the container has volumes of its own; none if that cannot be told (its image was never here)."""
-    from ..container.effective import effective_of
-
-    try:
-        volumes = effective_of(record).volumes
-    except CoracleError:
-        return []
-    return [volume.target for volume in volumes if volume.anonymous and volume not in record.inherited]

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ..container.attachments import attachments_of, fixed_addresses, has_interfaces, shares_network
 from ..container.config import ContainerConfig
 from ..container.sharing import joined_containers
 from ..errors import InvalidInput
+
+if t.TYPE_CHECKING:
+    from ..container.ready import Ready
 
 
 class Request(t.NamedTuple):
@@ -22,6 +26,9 @@ class Request(t.NamedTuple):
     state: str = "started"
     healthy: bool = False
     healthy_wait_timeout: float = 300.0
+    ready: Ready | None = None
+    start_first: bool = False
+    drain_timeout: float = 10.0
     given: frozenset[str] = frozenset()
     new_name: str | None = None
     restart: bool = False
@@ -59,6 +66,10 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
         ),
         (request.cleanup and not attached, "cleanup: true", "detach: false"),
         (bool(request.kill_signal) and not request.force_kill, "kill_signal", "force_kill: true"),
+        (request.start_first and attached and state != "absent", "replace: start-first", "detach: true"),
+        (request.ready is not None and attached and state != "absent", "ready", "detach: true"),
+        (bool(request.paused) and request.ready is not None, "ready", "a container that is not paused"),
+        (request.drain_timeout < 0, "drain_timeout", "0 seconds or more"),
         (bool(request.new_name) and state == "absent", "new_name", "another state than absent"),
         (
             request.recreate and (state == "absent" or not asked.image),
@@ -77,3 +88,27 @@ def check_sources(asked: ContainerConfig, request: Request) -> None:
     for option, name in joined_containers(asked).items():
         if request.name == name:
             raise InvalidInput(f"container {request.name}: {option} names the container itself")
+
+
+def check_beside(asked: ContainerConfig, request: Request) -> None:
+    """With `start_first` two containers of this description run for a while, each with addresses of its own.
+
+    Refused on the day when it is written, not on the day of the first replacement.
+    """
+    if not request.start_first or request.state == "absent":
+        return
+    mode, networks = attachments_of(asked)
+    for item in networks:
+        fixed = [*fixed_addresses(item), *filter(None, [item.get("mac_address")])]
+        if fixed:
+            raise _needs_itself(request.name, f"{fixed[0]} on network {item['name']} can be that of one only")
+    if shares_network(mode):
+        raise _needs_itself(request.name, f"with network_mode {mode} both would have the same ports")
+    if not has_interfaces(mode) and (asked.published_ports or asked.exposed_ports):
+        raise _needs_itself(request.name, f"with network_mode {mode} no port can be led to the new one")
+
+
+def _needs_itself(name: str, reason: str) -> InvalidInput:
+    return InvalidInput(
+        f"container {name}: replace: start-first cannot work: {reason}", "choose replace: stop-first"
+    )

@@ -16,6 +16,7 @@ from .steps import Step
 if t.TYPE_CHECKING:
     from ..agent import main as _shipped_with_us  # noqa: F401 - what a started container leaves on the host
     from ..container.config import ContainerConfig
+    from ..container.ready import Ready
     from ..container.records import ContainerRecord, Replaces
     from ..content.images import ImageRecord
     from ..engine import Engine
@@ -69,12 +70,16 @@ class ReplaceContainer(Step):
     ending: Ending
     reason: str
     healthy_within: float | None = None
+    ready: Ready | None = None
+    start_first: bool = False
+    drain_timeout: float = 10.0
 
     def describe(self) -> str:
-        return f"recreate container {self.name}: {self.reason}"
+        how = ", the new one before the old one stops" if self.start_first else ""
+        return f"recreate container {self.name}{how}: {self.reason}"
 
     def execute(self, engine: Engine) -> None:
-        from ..operations.replace_container import replace_container
+        from ..operations.replace_container import Proof, replace_container
 
         image = chosen_image(engine, self.image)
         replace_container(
@@ -84,7 +89,9 @@ class ReplaceContainer(Step):
             image,
             self.image.name,
             run=self.run,
-            healthy_within=self.healthy_within,
+            proof=Proof(self.healthy_within, self.ready),
+            start_first=self.start_first,
+            drain_timeout=self.drain_timeout,
             **self.ending._asdict(),
         )
 
@@ -204,6 +211,22 @@ class AwaitContainer(Step):
 
 
 @dataclasses.dataclass(frozen=True)
+class AwaitReady(Step):
+    changes = False
+
+    name: str
+    ready: Ready
+
+    def describe(self) -> str:
+        return f"wait until container {self.name} is ready: {self.ready}"
+
+    def execute(self, engine: Engine) -> None:
+        from ..operations.await_ready import await_ready
+
+        await_ready(engine, self.name, self.ready)
+
+
+@dataclasses.dataclass(frozen=True)
 class PauseContainer(Step):
     name: str
 
@@ -277,7 +300,7 @@ class RepairReplacement(Step):
     def describe(self) -> str:
         if self.replaces is None:
             what = "remove the one that it has replaced"
-        elif self.replaces.was_running:
+        elif self.replaces.stops_it:
             what = "its replacement was interrupted, start the old one again"
         else:
             what = "its replacement was interrupted, remove the new one"

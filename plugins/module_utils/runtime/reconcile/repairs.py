@@ -21,6 +21,7 @@ def plan_repairs(engine: Engine) -> Plan:
     if not engine.exists:
         return Plan()
     steps: list[Step] = [WatchHealth()] if _is_keeper_lost(engine) else []
+    steps += _cut_off_replacements(engine)
     if not _has_networks(engine):
         return Plan(steps)
     from ..operations.look_after_network import lost_firewall, lost_names, unfinished_networks
@@ -40,6 +41,23 @@ def _is_keeper_lost(engine: Engine) -> bool:
     from ..operations.watch_health import is_unwatched
 
     return is_unwatched(engine)
+
+
+def _cut_off_replacements(engine: Engine) -> list[Step]:
+    """Of containers of any name. Those that go on are held by whoever replaces."""
+    if engine.records.read().one("SELECT 1 FROM containers WHERE name >= '.' AND name < '/' LIMIT 1") is None:
+        return []
+    from ..container.records import find_container, hidden_for, list_hidden
+    from ..linux.locks import is_held
+    from .container_steps import RepairReplacement
+
+    steps: list[Step] = []
+    for half in list_hidden(engine.records):
+        replaces = half.state.replaces
+        old_id = replaces.container_id if replaces else half.id
+        if not is_held(engine.paths, f"replacement-{old_id}") and find_container(engine.records, half.id):
+            steps.append(RepairReplacement(half.id, hidden_for(half.name), replaces))
+    return steps
 
 
 def _finishing(name: str) -> Step:

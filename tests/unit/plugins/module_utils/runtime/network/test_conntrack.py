@@ -34,6 +34,8 @@ SUBNET, ANOTHER = "10.1.0.0/16", "10.2.0.0/16"
         (([WEB], [SUBNET]), ([WEB, ["sctp", "192.0.2.1", 80, "10.1.0.3", 8080]], [SUBNET]), False),
         (([WEB], [SUBNET]), ([DNS, WEB], [SUBNET]), True),
         (([DNS], [SUBNET]), ([DNS], [SUBNET]), True),
+        (([WEB], [SUBNET], ["10.1.0.9"]), ([WEB], [SUBNET], ["10.1.0.9"]), False),
+        (([WEB], [SUBNET], ["10.1.0.9"]), ([WEB], [SUBNET]), True),
     ],
 )
 def test_what_may_leave_a_connection_behind(before: t.Any, now: t.Any, expected: bool) -> None:

@@ -86,8 +86,9 @@ def test_internal_networks_have_no_way_out() -> None:
     ]
 
 
-def test_who_stands_by_is_not_there() -> None:
-    [zone] = told(standby=True)
+@pytest.mark.parametrize("role", ["standby", "draining"])
+def test_who_has_no_place_yet_or_any_more_is_not_there(role: str) -> None:
+    [zone] = told(**{role: True})
     assert lines(zone) == ["10.80.1.1,fd00::1"]
 
 

@@ -7,14 +7,15 @@ there        the container that is found (absent: none): `asked` (options as in 
              `error`, `name`, `image` (its id; default: the one that is here), `image_name`,
              `mounted_images` (ids by name), `inherited` (targets)
 other        a second container, found by `name`
-replacement  what an interrupted one has left: `was_running`, or nothing: the old half
+replacement  what an interrupted one has left: `was_running` (and `beside`), or nothing: the old half
 image        how the image is resolved: `here` (id, null: not at all), `pull` (reason), `warning`,
                  `damaged`
 mounted      how an image that is mounted is resolved, in the same way
 missing      paths of the host that are not there
 sources      targets of the volumes that volumes_from brings (absent: the container is not there)
 task         the task's options, over the defaults of the module
-steps        what the plan says; `differences` (options) and `after` (status, null: gone) where of interest
+steps        what the plan says; `waits` (steps that change nothing), `differences` (options) and `after`
+             (status, null: gone) where of interest
 error        instead of steps: a part of the message
 """
 
@@ -89,7 +90,7 @@ class Scene(Sight):
             return []
         record = self._outlook({"name": f".{name}.abc"}, 9).record
         if "was_running" in half:
-            record.state.replaces = Replaces("0" * 64, half["was_running"])
+            record.state.replaces = Replaces("0" * 64, half["was_running"], half.get("beside", False))
         else:
             record.state.phase = REMOVING
         return [record]
@@ -194,6 +195,8 @@ def test_plan(case: dict[str, t.Any]) -> None:
         return
     result = planned(case)
     assert result.plan.actions == case["steps"]
+    if "waits" in case:
+        assert [step.describe() for step in result.plan.steps if not step.changes] == case["waits"]
     assert result.plan.changed == bool(case["steps"])
     if "differences" in case:
         assert [difference.field for difference in result.plan.differences] == case["differences"]
