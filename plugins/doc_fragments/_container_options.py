@@ -680,6 +680,13 @@ options:
     type: dict
     aliases:
       - log_opt
+  requires:
+    description:
+      - Names of containers that are started before this one, if they do not run, whoever starts it (a task,
+        the command C(coracle), the boot). It is an error when one does not exist.
+      - When one of them ends later, this container goes on. They are not pruned as long as it is there.
+    type: list
+    elements: str
   secrets:
     description:
       - What the program is told in confidence, as files that only the container sees, or as variables of its

@@ -81,6 +81,7 @@ OPTIONS = (
     Option("-p --publish", "published_ports", "Publish a container's port(s) to the host", LIST, "list"),
     Option("-P --publish-all", "publish_all_ports", "Publish all exposed ports to free ports", FLAG),
     Option("--read-only", "read_only", "Mount the container's root filesystem as read only", FLAG),
+    Option("--requires", "requires", "Containers that are started before this one", LIST, "list", "names"),
     Option("--restart", "restart_policy", "Restart policy to apply when a container exits"),
     Option("--rm", "auto_remove", "Remove the container and its anonymous volumes when it exits", FLAG),
     Option("--runtime", "runtime", "Runtime to use for this container"),

@@ -24,6 +24,14 @@ def read_pairs(texts: Texts, option: str) -> dict[str, str]:
     return pairs
 
 
+def read_names(texts: Texts, option: str) -> list[str]:
+    """Names with commas between them, as Podman takes them."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if not all(names):
+        raise InvalidInput(f"{option}: a name is missing")
+    return names
+
+
 def read_hosts(texts: Texts, option: str) -> dict[str, str]:
     """`name:address`, `name=address`; an IPv6 address may be in brackets."""
     hosts = {}

@@ -114,6 +114,8 @@ class ContainerConfig:
     """`max-size` as a size (`20m`, `-1`), `max-file`, `tag`."""
     secrets: list[dict[str, t.Any]] | None = None
     """`[{"name", "content", "target", …}]` of secret_values.py, sorted by name; `content` is base64."""
+    requires: list[str] | None = None
+    """Names of containers, sorted."""
     restart_policy: str | None = None
     restart_retries: int | None = None
     auto_remove: bool | None = None

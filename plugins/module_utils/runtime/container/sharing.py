@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..errors import NotFound
 from .attachments import HOST, joined_container, network_mode
 from .config import ContainerConfig
 
@@ -36,6 +37,15 @@ def joined_containers(config: ContainerConfig) -> dict[str, str]:
     return {option: name for option, name in joined.items() if name}
 
 
+def needed_containers(config: ContainerConfig) -> list[str]:
+    """Names of those that are started before it."""
+    return [*joined_containers(config).values(), *(config.requires or ())]
+
+
+def requirement_missing(name: str) -> NotFound:
+    return NotFound(f"requires: there is no container {name}", "make it first, or take it out of requires")
+
+
 def host_name(config: ContainerConfig, container_id: str) -> str:
     """The one that was asked for, that of the host, or the short id."""
     if config.uts == HOST or (network_mode(config) == HOST and not config.hostname):
@@ -44,12 +54,12 @@ def host_name(config: ContainerConfig, container_id: str) -> str:
 
 
 def in_order_of_start(records: t.Sequence[ContainerRecord]) -> list[ContainerRecord]:
-    """As they come, but each after those that it shares something with."""
+    """As they come, but each after those that it shares something with or requires."""
     by_name = {record.name: record for record in records}
     ordered: dict[str, ContainerRecord] = {}
 
     def add(record: ContainerRecord, above: tuple[str, ...]) -> None:
-        for name in joined_containers(record.config).values():
+        for name in needed_containers(record.config):
             if name in by_name and name not in (*above, record.name):
                 add(by_name[name], (*above, record.name))
         ordered.setdefault(record.id, record)

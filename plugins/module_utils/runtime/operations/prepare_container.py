@@ -32,13 +32,17 @@ if t.TYPE_CHECKING:
 
 
 def prepare_container(engine: Engine, name: str) -> ContainerRecord:
-    """Nothing to do for a container that is prepared already, or runs."""
-    with acting(engine, "prepare", name) as found, locked_container(engine, found.id) as record:
-        settle_run(engine, record)
-        if record.state.run is None:
-            prepare(engine, record)
-            save(engine, record)
-        return record
+    """With what it requires started. Nothing to do for a container that is prepared already, or runs."""
+    from .start_required import start_required
+
+    with acting(engine, "prepare", name) as found:
+        start_required(engine, found)
+        with locked_container(engine, found.id) as record:
+            settle_run(engine, record)
+            if record.state.run is None:
+                prepare(engine, record)
+                save(engine, record)
+            return record
 
 
 def prepare(engine: Engine, record: ContainerRecord) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import typing as t
 
 from ..container.records import ContainerRecord, find_container, is_hidden
-from ..container.sharing import joined_containers
+from ..container.sharing import needed_containers
 from ..container.status import observe
 from ..errors import Conflict, StateError, TimedOut, doing
 from ..linux.locks import lock
@@ -69,16 +69,17 @@ def why_needed(record: ContainerRecord, status: str, dependants: t.Iterable[Cont
 
 
 def depends_on(record: ContainerRecord) -> set[str]:
-    """Names of the containers that it shares something with, and the id of the one that it replaces."""
-    found = set(joined_containers(record.config).values())
+    """Names of the containers that it needs, and the id of the one that it replaces."""
+    found = set(needed_containers(record.config))
     return found | {record.state.replaces.container_id} if record.state.replaces else found
 
 
 def _dependants(engine: Engine, record: ContainerRecord) -> list[ContainerRecord]:
     """Only records that have its name or id somewhere in them are read: there may be a thousand others."""
     rows = engine.records.read().all(
-        "SELECT id FROM containers WHERE id != ? AND (instr(config, ?) OR instr(state, ?))",
-        (record.id, f"container:{record.name}", record.id),
+        "SELECT id FROM containers"
+        " WHERE id != ? AND (instr(config, ?) OR instr(config, ?) OR instr(state, ?))",
+        (record.id, f"container:{record.name}", f'"{record.name}"', record.id),
     )
     found = []
     for row in rows:

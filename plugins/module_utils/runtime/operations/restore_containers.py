@@ -66,7 +66,8 @@ def _restore(engine: Engine, record: ContainerRecord) -> bool:
 
 
 def shut_down_containers(engine: Engine) -> None:
-    """Stop everything, last created first, each with its own time, and without the policies in the way.
+    """Stop everything, last created first, but those that others need last; each with its own time, and
+    without the policies in the way.
 
     It is not the user who stops them: what ran now runs again after the boot.
     """
@@ -75,7 +76,7 @@ def shut_down_containers(engine: Engine) -> None:
     forget_restored(engine)
     os.close(os.open(shutdown_mark(engine), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     errors: list[BaseException] = []
-    for record in reversed(list_containers(engine.database, hidden=True, damaged=errors)):
+    for record in reversed(in_order_of_start(list_containers(engine.database, hidden=True, damaged=errors))):
         if record.state.run is not None or record.state.restart is not None:
             with collecting(errors):
                 end_run(engine, record.id, by_user=False)

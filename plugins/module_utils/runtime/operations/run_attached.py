@@ -23,6 +23,7 @@ from .locked_container import acting, locked_container
 from .prepare_container import prepare
 from .settle_run import abandon_run, run_is_prepared, settle_run
 from .start_container import forget_restarts, release
+from .start_required import start_required
 
 if t.TYPE_CHECKING:
     from ..container.attached import Manner
@@ -48,6 +49,7 @@ def start_attached(
     with acting(engine, "start", name) as found:
         manner = manner_of(engine, found, stdio, stdin, keys, sig_proxy)
         check_terminal(manner)
+        start_required(engine, found)
         started = _start(engine, found, manner)
     if started is None:
         return attach_container(

@@ -18,6 +18,7 @@ from .history import note_container
 from .locked_container import acting, locked_container, save
 from .prepare_container import prepare
 from .settle_run import abandon_run, run_is_prepared, runtime_of, settle_run
+from .start_required import start_required
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
@@ -29,7 +30,13 @@ def start_container(engine: Engine, name: str, *, awaited: bool = False) -> Cont
 
     `awaited`: this process wants exit code and output, so an automatic removal is left to it while it lives.
     """
-    with acting(engine, "start", name) as found, locked_container(engine, found.id) as record:
+    with acting(engine, "start", name) as found:
+        start_required(engine, found)
+        return _start(engine, found, awaited)
+
+
+def _start(engine: Engine, found: ContainerRecord, awaited: bool) -> ContainerRecord:
+    with locked_container(engine, found.id) as record:
         settle_run(engine, record)
         if record.state.run is None:
             forget_restarts(record)

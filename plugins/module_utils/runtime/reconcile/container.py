@@ -20,10 +20,7 @@ import typing as t
 from ..container.attachments import attachments_of
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
-from ..container.records import (
-    READY,
-    ContainerRecord,
-)
+from ..container.records import READY, ContainerRecord
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status
 from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
@@ -441,6 +438,11 @@ class _Sketch:
             from .container_steps import MakeSource
 
             self._add(MakeSource(path, self.name), self.now)
+        if record.config.requires:
+            from .required import required_starts
+
+            for step in required_starts(self.sight, record, self.name, self.warnings):
+                self._add(step, self.now)
 
     def _make_image_whole(self, record: ContainerRecord) -> None:
         """Before a start, with those that are mounted; an image that is yet to be pulled will be."""

@@ -123,6 +123,7 @@ FIELDS = (
     Field("log_driver", "log.parse_log_driver", default="k8s-file"),
     Field("log_options", "log.parse_log_options", MAP, default={}, change=LIVE),
     Field("secrets", "secret.parse_secrets", SET, default=[]),
+    Field("requires", "unit.parse_requires", SET, default=[], change=LIVE),
     Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
     Field("restart_retries", "parse_restart_retries", change=LIVE),
     Field("auto_remove", "parse_boolean", default=False),
@@ -241,6 +242,8 @@ def _parser(name: str) -> Parser:
         from ..container import network_values as module
     elif family == "secret":
         from ..container import secret_values as module
+    elif family == "unit":
+        from ..container import unit_values as module
     elif family == "log":
         from ..container import log_values as module
     elif family == "port":

@@ -85,6 +85,8 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
 def check_sources(asked: ContainerConfig, request: Request) -> None:
     if request.name in [source["container"] for source in asked.volumes_from or ()]:
         raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
+    if request.name in (asked.requires or ()):
+        raise InvalidInput(f"container {request.name}: requires names the container itself")
     for option, name in joined_containers(asked).items():
         if request.name == name:
             raise InvalidInput(f"container {request.name}: {option} names the container itself")

@@ -102,6 +102,10 @@ class Sight:
 
         return inherited_volumes(self.engine.records.read(), asked)
 
+    def comes_first(self, name: str) -> bool:
+        """Is somebody else seeing to it that this container runs when it is needed?"""
+        return False
+
     def left_alone(self, record: ContainerRecord) -> str:
         """Why the container, which runs, does not share any more what it shall share with another one."""
         if not (record.config.network_mode or "").startswith("container:"):

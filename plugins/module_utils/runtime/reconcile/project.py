@@ -17,7 +17,7 @@ import typing as t
 from ..container.config import ContainerConfig
 from ..container.labels import PROJECT
 from ..container.records import list_containers
-from ..container.sharing import joined_containers
+from ..container.sharing import needed_containers
 from ..errors import CoracleError, InvalidInput, doing
 from ..network.records import list_networks
 from .container import Planned
@@ -182,7 +182,7 @@ def dependencies(items: t.Sequence[Item]) -> dict[str, dict[str, str]]:
         raise InvalidInput(f"containers: {', '.join(twice)} is declared twice", "give each a name of its own")
     needs: dict[str, dict[str, str]] = {}
     for item in items:
-        shared = [*joined_containers(item.asked).values()]
+        shared = needed_containers(item.asked)
         shared += [source["container"] for source in item.asked.volumes_from or ()]
         shared += [
             name

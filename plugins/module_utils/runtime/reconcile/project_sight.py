@@ -76,6 +76,9 @@ class ProjectSight(Sight):
                 return []
             raise
 
+    def comes_first(self, name: str) -> bool:
+        return name in self._containers
+
     def left_alone(self, record: ContainerRecord) -> str:
         for option, name in joined_containers(record.config).items():
             steps = self._plans[name].plan.steps if name in self._plans else ()

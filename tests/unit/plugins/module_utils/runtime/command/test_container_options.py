@@ -72,6 +72,12 @@ def test_update_offers_what_needs_no_new_container() -> None:
         (["--device-read-bps", "/dev/sda:1mb"], {"device_read_bps": [{"path": "/dev/sda", "rate": "1mb"}]}),
         (["-v", "/a:/b:ro", "-v", "data:/c"], {"volumes": ["/a:/b:ro", "data:/c"]}),
         (["-v", "./a:/b"], {"volumes": [f"{os.getcwd()}/a:/b"]}),
+        (["--requires", "db, cache", "--requires", "mq"], {"requires": ["db", "cache", "mq"]}),
+        (["--log-opt", "max-size=1m"], {"log_options": {"max-size": "1m"}}),
+        (
+            ["--secret", "id=x,src=./x,mode=0400"],
+            {"secrets": [{"name": "x", "path": f"{os.getcwd()}/x", "mode": "0400"}]},
+        ),
         (["--memory-swap", "-1"], {"memory_swap": "-1"}),
         (
             ["--mount", 'type=bind,src=/a,"dst=/b,c",readonly'],
@@ -137,6 +143,8 @@ def test_the_environment(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ("words", "complaint"),
     [
         (["--add-host", "nothing"], "--add-host: 'nothing' is not host:ip"),
+        (["--requires", "a,"], "--requires: a name is missing"),
+        (["--secret", "name=x,value=hunter2"], "--secret: unexpected key 'value' (known: dst, env, gid"),
         (["--sysctl", "x"], "--sysctl: 'x' is not name=value"),
         (["--device-read-bps", "x"], "--device-read-bps: 'x' is not path:rate"),
         (["--mount", "type=bind,colour=red"], "--mount: unexpected key 'colour'"),

@@ -163,6 +163,7 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
         {"max-size": "2m", "max-file": "5"},
         {"max-size": "-1", "max-file": 3},
     ),
+    "requires": (["b", "a"], ["a", "b", "a"], ["a"]),
     "secrets": (
         [{"name": "b", "value": "x"}, {"name": "a", "value": "y", "env": "A"}],
         [
