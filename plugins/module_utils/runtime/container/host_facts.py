@@ -1,9 +1,10 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What of this host goes into a container's specification, read once per start."""
+"""What of this host goes into a container's specification, read when somebody first asks."""
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import platform
@@ -46,7 +47,9 @@ class HostFacts(t.NamedTuple):
     weighs_disks: bool = True
 
 
+@functools.cache
 def read_host_facts() -> HostFacts:
+    """Once in the life of a process."""
     control_groups = layout()
     bounding = _bounding_capabilities()
     return HostFacts(

@@ -41,6 +41,7 @@ _ORDER = ("lease", "replacement", "content", "layer", "container", "volume", "ne
 _NAME = r"content|(lease|layer|replacement|container|volume)-[0-9a-f]+|network|names|agent"
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
+_PART_OF_WAIT = 0.1
 
 
 class _Held(threading.local):
@@ -137,9 +138,9 @@ def _acquire(path: str, name: str, operation: int, timeout: float) -> int:
 
 def _wait_for_flock(fd: int, operation: int, deadline: float) -> bool:
     """flock(2) knows no timeout, and an alarm belongs to the program, not to a library: ask again after
-    growing pauses.
+    pauses that are short beside the time that it has waited.
     """
-    pause = _FIRST_PAUSE
+    begun = time.monotonic()
     while True:
         try:
             fcntl.flock(fd, operation | fcntl.LOCK_NB)
@@ -147,11 +148,11 @@ def _wait_for_flock(fd: int, operation: int, deadline: float) -> bool:
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
                 raise
-        left = deadline - time.monotonic()
-        if left <= 0:
+        now = time.monotonic()
+        if now >= deadline:
             return False
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(max(_FIRST_PAUSE, (now - begun) * _PART_OF_WAIT), _LONGEST_PAUSE)
+        time.sleep(min(pause, deadline - now))
 
 
 def _timed_out(name: str, fd: int, timeout: float) -> TimedOut:

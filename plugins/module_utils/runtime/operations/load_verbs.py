@@ -63,10 +63,10 @@ def load_verbs(engine: Engine, *, network: bool) -> None:
 def _look_around(engine: Engine, *, network: bool) -> None:
     """Answers that are kept in memory."""
     from ..container.conmon import rotates_logs
-    from ..linux import cgroups
+    from ..container.host_facts import read_host_facts
     from ..linux.programs import find_program
 
-    cgroups.layout()
+    read_host_facts()
     rotates_logs(find_program(engine.conmon))
     if network:
         from ..network.links import load_messages

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..linux.locks import lock
+
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
@@ -16,8 +18,11 @@ def refresh_network(engine: Engine) -> None:
     """Cheap if nothing has changed. Takes the lock `network`; what the user should know becomes a warning of
     the engine.
     """
-    from .update_firewall import update_firewall
-    from .update_names import update_names
+    from .network_snapshot import network_view
+    from .update_firewall import update_firewall_locked
+    from .update_names import update_names_locked
 
-    update_firewall(engine)
-    engine.warn(*update_names(engine))
+    with lock(engine.paths, "network"):
+        view = network_view(engine)
+        update_firewall_locked(engine, view[0])
+        engine.warn(*update_names_locked(engine, view))

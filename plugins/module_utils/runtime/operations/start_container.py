@@ -38,12 +38,13 @@ def start_container(engine: Engine, name: str, *, awaited: bool = False) -> Cont
 def _start(engine: Engine, found: ContainerRecord, awaited: bool) -> ContainerRecord:
     with locked_container(engine, found.id) as record:
         settle_run(engine, record)
-        if record.state.run is None:
+        fresh = record.state.run is None
+        if fresh:
             forget_restarts(record)
             record.state.awaited_by = identity(os.getpid()) if awaited else None
             prepare(engine, record)
         if run_is_prepared(engine, record):
-            release(engine, record)
+            release(engine, record, just_prepared=fresh)
         return record
 
 
@@ -58,7 +59,7 @@ def release_container(engine: Engine, name: str) -> ContainerRecord:
         return record
 
 
-def release(engine: Engine, record: ContainerRecord) -> None:
+def release(engine: Engine, record: ContainerRecord, *, just_prepared: bool = False) -> None:
     """The same with the lock held, for a prepared container."""
     run = record.state.run
     if run is None:
@@ -71,7 +72,8 @@ def release(engine: Engine, record: ContainerRecord) -> None:
     )
     started = now()
     try:
-        _connect(engine, record)
+        if record.state.replaces is not None or not just_prepared:
+            _connect(engine, record)
         runtime.start(record.id)
     except BaseException as error:
         abandon_run(engine, record, error)

@@ -26,13 +26,13 @@ def update_firewall(engine: Engine) -> None:
         update_firewall_locked(engine)
 
 
-def update_firewall_locked(engine: Engine) -> None:
-    """The same for those who hold the lock `network`.
+def update_firewall_locked(engine: Engine, snapshot: Snapshot | None = None) -> None:
+    """The same for those who hold the lock `network`, and may have taken a snapshot since.
 
     Nothing is forwarded before the table is there; connections that it would lead elsewhere are forgotten
     after it is.
     """
-    snapshot = network_snapshot(engine)
+    snapshot = snapshot or network_snapshot(engine)
     versions = _forwarded(snapshot)
     forwarding.remember_interfaces(_record(engine), versions, _own_links(snapshot))
     ruleset = render(snapshot, _host_facts(engine, snapshot))

@@ -9,6 +9,7 @@ for one), the hosts files of all members say the names.
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 from ..container.attachments import has_interfaces, network_mode
@@ -34,9 +35,11 @@ def update_names(engine: Engine) -> list[str]:
         return update_names_locked(engine)
 
 
-def update_names_locked(engine: Engine) -> list[str]:
-    """The same for who holds the lock `network`."""
-    snapshot, records = network_view(engine)
+def update_names_locked(
+    engine: Engine, view: tuple[Snapshot, t.Mapping[str, ContainerRecord]] | None = None
+) -> list[str]:
+    """The same for who holds the lock `network`, and may have taken a view of it since."""
+    snapshot, records = view or network_view(engine)
     used = {endpoint.network for endpoint in snapshot.endpoints}
     networks = [network for network in snapshot.networks if network.name in used]
     listen = {network.id: listening_addresses(network) for network in networks}
@@ -61,15 +64,14 @@ def _update_files(
 ) -> list[str]:
     problems = []
     host = resolver_for_containers()
+    endpoints: dict[str, list[Endpoint]] = collections.defaultdict(list)
+    for endpoint in sorted(snapshot.endpoints, key=_interface):
+        endpoints[endpoint.container_id].append(endpoint)
     for record in records.values():
         directory = engine.paths.container(record.id)
         if not has_interfaces(network_mode(record.config)) or not is_written(directory):
             continue
-        places = [
-            (endpoint, snapshot.network_of(endpoint))
-            for endpoint in sorted(snapshot.endpoints, key=_interface)
-            if endpoint.container_id == record.id
-        ]
+        places = [(endpoint, snapshot.network_of(endpoint)) for endpoint in endpoints[record.id]]
         others = [entry for place in places for entry in _others(snapshot, *place, served)]
         try:
             update_host_files(directory, host_files_of(record, places, served, host, others))
