@@ -14,6 +14,7 @@ import struct
 import typing as t
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+HEADER_SIZE = _HEADER.size
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 _SOL_NETLINK = 270
