@@ -8,6 +8,8 @@ import os
 import pathlib
 import typing as t
 
+import pytest
+
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target, Task
 
 BAD: dict[str, dict[str, t.Any]] = {
@@ -108,52 +110,123 @@ def test_two_engines_do_not_share_half_of_what_is_theirs(target: Target, tmp_pat
     assert [found["Name"] for found in mine["containers"]] == ["/web"]
 
 
-def on_the_host(work: pathlib.Path) -> dict[str, dict[str, t.Any]]:
-    """What only the host can tell, by what is said about it."""
-    (work / "key").write_text("")
-    return {
-        "cpuset_cpus: '4095' names 4095, and the processors of this host are ": {"cpuset_cpus": "4095"},
-        "cpuset_mems: '1023' names 1023, and the memory nodes of this host are 0": {"cpuset_mems": "1023"},
-        f"volumes: {work}/key is a file, and /etc of the container is a directory (name the file in the "
-        "target, too: /etc/key)": {"volumes": [f"{work}/key:/etc"]},
-        f"volumes: {work} is a directory, and /etc/passwd of the container is a file": {
-            "volumes": [f"{work}:/etc/passwd"]
-        },
-        "security_opts: seccomp: there is no file /nope (it is read on the target": {
-            "security_opts": ["seccomp=/nope"]
-        },
-        "command: /run/x is hidden by the tmpfs on /run, which is empty at the start": {
-            "tmpfs": ["/run"],
-            "command": "/run/x",
-        },
-        "/bin/nope is not a program on this host (name a program that is there, or leave `runtime` out": {
-            "runtime": "/bin/nope"
-        },
-        "the kernel does not accept it as tmpfs with o: foo=bar (correct the option o": {
-            "mounts": [
-                {
-                    "type": "volume",
-                    "target": "/data",
-                    "source": "odd",
-                    "volume_options": {"type": "tmpfs", "device": "tmpfs", "o": "foo=bar"},
-                }
-            ]
-        },
-    }
+SLEEP: dict[str, t.Any] = {"command": ["sleep", "1000"], "stop_timeout": 0}
+
+REFUSED: dict[str, dict[str, t.Any]] = {
+    "cpuset_cpus: '4095' names 4095, and the processors of this host are ": {"cpuset_cpus": "4095"},
+    "cpuset_mems: '1023' names 1023, and the memory nodes of this host are 0": {"cpuset_mems": "1023"},
+    "volumes: /etc/hostname is a file, and /etc of the container is a directory (name the file in the "
+    "target, too: /etc/hostname)": {"volumes": ["/etc/hostname:/etc"]},
+    "volumes: /etc is a directory, and /etc/passwd of the container is a file": {
+        "volumes": ["/etc:/etc/passwd"]
+    },
+    "command: /run/x is hidden by the tmpfs on /run, which is empty at the start": {
+        "tmpfs": ["/run"],
+        "command": "/run/x",
+    },
+    "user nobody-of-that-name is not in /etc/passwd of the image (give a user of the image or a number)": {
+        "user": "nobody-of-that-name"
+    },
+    "group no-such-group is not in /etc/group of the image": {"groups": ["no-such-group"]},
+    "working_dir: /etc/passwd of the image is not a directory": {"working_dir": "/etc/passwd"},
+    "device_read_bps: /dev/null is not a block device": {
+        "device_read_bps": [{"path": "/dev/null", "rate": "1m"}]
+    },
+    "ulimits: this host gives at most nofile=": {"ulimits": ["nofile:4294967296:4294967296"]},
+    "apparmor=no-such-profile: ": {"security_opts": ["apparmor=no-such-profile"]},
+    "timezone: this host knows no zone Atlantis/Capital": {"timezone": "Atlantis/Capital"},
+}
+"""What only the host and the image can tell, by what is said about it."""
+
+LACKING: dict[str, dict[str, t.Any]] = {
+    "devices: /dev/no-such-device is not on this host": {"devices": ["/dev/no-such-device"]},
+    "security_opts: seccomp: there is no file /nope": {"security_opts": ["seccomp=/nope"]},
+    "pid_mode: there is no container nobody": {"pid_mode": "container:nobody"},
+    "ipc_mode: there is no container nobody": {"ipc_mode": "container:nobody"},
+    "mounts: /nope does not exist": {
+        "mounts": [{"type": "bind", "source": "/nope", "target": "/x", "create_mountpoint": False}]
+    },
+}
+"""The same, where a task before this one may bring what is not there."""
+
+TOLD_LATE: dict[str, dict[str, t.Any]] = {
+    "/bin/nope is not a program on this host (name a program that is there, or leave `runtime` out": {
+        "runtime": "/bin/nope"
+    },
+    "the kernel does not accept it as tmpfs with o: foo=bar (correct the option o": {
+        "mounts": [
+            {
+                "type": "volume",
+                "target": "/data",
+                "source": "odd",
+                "volume_options": {"type": "tmpfs", "device": "tmpfs", "o": "foo=bar"},
+            }
+        ]
+    },
+}
+"""What shows when the new container is prepared, beside the old one."""
 
 
-def test_what_the_host_cannot_do_is_told_before_anything_stops(target: Target) -> None:
+ONE = "timezone: this host knows no zone Atlantis/Capital"
+
+
+@pytest.mark.parametrize(
+    ("there", "every"),
+    [(True, {**REFUSED, **LACKING}), (False, {ONE: REFUSED[ONE]})],
+    ids=["replaced", "new"],
+)
+def test_what_the_host_refuses_is_told_before_anything_is_done(
+    target: Target, there: bool, every: dict[str, dict[str, t.Any]]
+) -> None:
+    """In check mode by the same sentence."""
+    first = target.make(command=["sleep", "1000"], stop_timeout=1) if there else None
+    tasks = [
+        target.container(check=check, image=target.image, **options)
+        for options in every.values()
+        for check in (True, False)
+    ]
+    *results, info = target.run(*tasks, target.info(name="web"))
+    for expected, planned, done in zip(every, results[::2], results[1::2]):
+        assert done.get("failed"), expected
+        assert done["msg"].startswith(f"container web: {expected}"), done["msg"]
+        assert (done["changed"], "\n" in done["msg"]) == (False, False)
+        if expected in LACKING:
+            [warning] = planned["warnings"]
+            assert warning.startswith(f"container web: {expected}"), warning
+            assert warning.endswith("; the real task fails if that is still so"), warning
+        else:
+            assert planned["msg"] == done["msg"]
+    if first is None:
+        assert info["exists"] is False
+    else:
+        assert info["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
+        target.remove()
+
+
+def test_limits_that_cannot_be_set_are_told_in_check_mode(target: Target) -> None:
+    target.make(**SLEEP)
+    planned, done, again = target.run(
+        target.container(check=True, cpuset_cpus="4095", labels={"a": "b"}),
+        target.container(cpuset_cpus="4095", labels={"a": "b"}),
+        target.container(image=target.image, check=True, **SLEEP),
+    )
+    assert planned["failed"] is done["failed"] is True
+    assert planned["msg"] == done["msg"]
+    assert planned["msg"].startswith("container web: cpuset_cpus: '4095' names 4095, ")
+    assert again["changed"] is False
+    target.remove()
+
+
+def test_what_shows_late_never_stops_the_old_one(target: Target) -> None:
     first = target.make(command=["sleep", "1000"], stop_timeout=1)
-    bad = on_the_host(target.work)
     *refused, info = target.run(
-        *[target.container(image=target.image, **options) for options in bad.values()],
+        *[target.container(image=target.image, **options) for options in TOLD_LATE.values()],
         target.info(name="web"),
     )
-    for expected, result in zip(bad, refused):
+    for expected, result in zip(TOLD_LATE, refused):
         assert result.get("failed"), expected
         assert result["msg"].startswith("replace container web: prepare the new container: "), result["msg"]
-        assert expected in result["msg"].replace("; the old container runs again", ""), result["msg"]
-        assert "\n" not in result["msg"]
+        assert expected in result["msg"].replace("; the old container runs on", ""), result["msg"]
     assert info["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
     target.remove()
 

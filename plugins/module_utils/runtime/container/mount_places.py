@@ -32,17 +32,25 @@ def make_bind_sources(volumes: t.Iterable[VolumeMount]) -> list[str]:
     made = []
     for volume in volumes:
         if volume.type == "bind" and not os.path.exists(volume.source):
-            if os.path.lexists(volume.source):
-                raise NotFound(
-                    f"volumes: {volume.source} is a link that leads nowhere", "create what it points to"
-                )
-            if not volume.create:
-                raise NotFound(
-                    f"mounts: {volume.source} does not exist", "create it, or set create_mountpoint: true"
-                )
+            missing = missing_bind_source(volume)
+            if missing is not None:
+                raise missing
             with doing(f"volumes: create {volume.source}"):
                 made += _make_directories(volume.source)
     return made
+
+
+def missing_bind_source(volume: VolumeMount) -> NotFound | None:
+    """What is wrong with the source of a bind mount, if it is not there and will not be made."""
+    if volume.type != "bind" or os.path.exists(volume.source):
+        return None
+    if os.path.lexists(volume.source):
+        return NotFound(f"volumes: {volume.source} is a link that leads nowhere", "create what it points to")
+    if not volume.create:
+        return NotFound(
+            f"mounts: {volume.source} does not exist", "create it, or set create_mountpoint: true"
+        )
+    return None
 
 
 def _make_directories(path: str) -> list[str]:

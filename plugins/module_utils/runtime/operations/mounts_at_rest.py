@@ -23,6 +23,7 @@ from ..content.images import find_image
 from ..errors import NotFound
 from ..layers.snapshots import lower_directories
 from ..linux import syscalls
+from ..linux.mount_view import MountView
 from ..linux.mounts import bind_mount, mount_overlay
 from ..linux.rooted import open_in_root
 from ..volume.local_driver import mount_volume
@@ -34,7 +35,6 @@ if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
     from ..container.storage import VolumeMount
     from ..engine import Engine
-    from ..linux.mount_view import MountView
 
 _OF_A_RUN = {
     path: f"{path} of the container, which is there only while it runs" for path in ("/dev", "/proc", "/sys")
@@ -63,13 +63,27 @@ def mount_at_rest(
     return root, rest.refuses
 
 
+@contextlib.contextmanager
+def root_at_rest(engine: Engine, record: ContainerRecord) -> t.Iterator[int]:
+    """A descriptor of the root file system alone, without what will be mounted in there, for looking: what is
+    written there is forgotten. The container need not have been made.
+    """
+    lower = _layers(engine, record)
+    with MountView.copy() as view:
+        root = view.open(view.visit(lambda: _mount_for_looking(lower, engine.paths.trash)))
+    try:
+        yield root
+    finally:
+        os.close(root)
+
+
 def _layers(engine: Engine, record: ContainerRecord) -> list[str]:
     image = find_image(engine.records, record.image_id)
     if image is None:
         raise NotFound(f"image {record.image_name} ({record.image_id[7:19]}) is gone", "pull it again")
     lower = lower_directories(engine.paths, image.directories, image.parents_layer)
-    upper = os.path.join(engine.paths.container(record.id), "upper")
-    return [upper, *lower] if os.path.isdir(upper) else lower
+    upper = os.path.join(engine.paths.container(record.id), "upper") if record.id else ""
+    return [upper, *lower] if upper and os.path.isdir(upper) else lower
 
 
 def _mount_for_looking(lower: list[str], directory: str) -> str:

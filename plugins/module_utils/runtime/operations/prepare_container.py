@@ -136,6 +136,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     from .attach_volumes import attach_volumes
     from .join_namespaces import join_namespaces
     from .mounted_root import mount_container
+    from .spec_of_container import spec_of
     from .write_host_files import write_host_files
 
     directory = engine.paths.container(record.id)
@@ -152,7 +153,11 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
         places.update(shared)
     else:
         write_host_files(engine, record)
-    spec = _spec(engine, record, whole, root, places, namespace, joined)
+    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        spec = spec_of(engine, record, whole, fd, places, namespace, joined)
+    finally:
+        os.close(fd)
     path = os.path.join(directory, "config.json")
     write_plain(path, json.dumps(spec).encode(), 0o600)
     os.symlink(path, os.path.join(run_directory, "config.json"))
@@ -171,58 +176,3 @@ def _joined(engine: Engine, record: ContainerRecord, whole: Effective) -> tuple[
     directory = engine.paths.container(joined.id)
     files = {target: os.path.join(directory, name) for target, name in GENERATED_FILES.items()}
     return whole._replace(hostname=hostname, environment=environment), files
-
-
-def _spec(
-    engine: Engine,
-    record: ContainerRecord,
-    whole: Effective,
-    root: str,
-    places: dict[str, str],
-    namespace: str,
-    joined: dict[str, str],
-) -> dict[str, t.Any]:
-    """Looks into the root file system by a descriptor only: its names and links are the image's."""
-    from ..container.host_facts import read_host_facts
-    from ..container.mount_places import (
-        check_mount_kinds,
-        check_mount_targets,
-        check_program,
-        directory_modes,
-        make_working_directory,
-    )
-    from ..container.secret_values import secret_targets
-    from ..container.spec import build_spec
-    from ..container.spec_mounts import source_of
-    from ..container.users import resolve_user
-    from ..layers.snapshots import check_root
-
-    config = record.config
-    covered = [*(volume.target for volume in whole.volumes), *whole.tmpfs, *secret_targets(config)]
-    sources = {
-        volume.target: places.get(volume.target) or source_of(volume, engine.paths)
-        for volume in whole.volumes
-    }
-    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        check_root(fd)
-        user = resolve_user(fd, whole.user, config.groups or ())
-        check_mount_targets(fd, covered)
-        check_mount_kinds(fd, sources, covered)
-        check_program(whole.arguments[0], whole.tmpfs, covered)
-        make_working_directory(fd, whole.working_dir, covered)
-        modes = directory_modes(fd, whole.tmpfs)
-    finally:
-        os.close(fd)
-    return build_spec(
-        record.id,
-        config,
-        whole,
-        user,
-        engine.paths,
-        read_host_facts(),
-        namespace,
-        tmpfs_modes=modes,
-        places=places,
-        joined=joined,
-    )

@@ -252,8 +252,15 @@ class _Sketch:
             self.inherited = self.now.record.inherited if self.now else []
 
     def _look_ahead(self, wanted: ContainerRecord, old: ContainerRecord | None) -> None:
-        obstacles = self.sight.obstacles(wanted, old)
-        self.warnings += [f"container {self.name}: {sentence}" for sentence in obstacles]
+        self._warn(self.sight.obstacles(wanted, old))
+
+    def _check_start(self, record: ContainerRecord) -> None:
+        """Whatever this host would refuse is told before anything is changed."""
+        self._warn(self.sight.check_start(record))
+
+    def _warn(self, obstacles: t.Iterable[str]) -> None:
+        sentences = [f"container {self.name}: {sentence}" for sentence in obstacles]
+        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
     def _lost_networks(
         self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
@@ -378,6 +385,7 @@ class _Sketch:
         self.differences.append(created(step.describe()))
         record = self._record_to_come(image)
         self._look_ahead(record, None)
+        self._check_start(record)
         self._add(step, Outlook(record, Status("created")))
 
     def _replace(self, old: Outlook, image: ResolvedImage, reason: str) -> None:
@@ -402,6 +410,7 @@ class _Sketch:
         )
         record = self._record_to_come(image)
         self._look_ahead(record, old.record)
+        self._check_start(record)
         if run:
             self._prepare_start(record)
         record.ancestor = old.record.ancestor or old.record.id
@@ -428,6 +437,7 @@ class _Sketch:
         from .container_steps import UpdateContainer
 
         step = UpdateContainer(self.name, config, image_name, describe_all(found))
+        self.sight.check_limits(old.record, config)
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
         self._look_ahead(record, old.record)
         self._add(step, old._replace(record=record))
@@ -460,6 +470,8 @@ class _Sketch:
     def _start(self, found: Outlook) -> None:
         from .container_steps import StartContainer
 
+        if not self.fresh:
+            self._check_start(found.record)
         self._prepare_start(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
         self._add(step, Outlook(finished(found.record), Status("running")))
@@ -467,6 +479,7 @@ class _Sketch:
     def _restart(self, found: Outlook, reason: str) -> None:
         from .container_steps import RestartContainer
 
+        self._check_start(found.record)
         self._prepare_start(found.record)
         step = RestartContainer(self.name, self._ending(), reason)
         self._add(step, found._replace(status=Status("running")))
@@ -481,6 +494,8 @@ class _Sketch:
         from .container_steps import RunContainer
 
         if not found.running:
+            if not self.fresh:
+                self._check_start(found.record)
             self._prepare_start(found.record)
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))

@@ -9,7 +9,7 @@ import typing as t
 from ..container.config import ContainerConfig
 from ..container.records import ContainerRecord, find_container, find_remains, hidden_for, list_hidden
 from ..container.status import Status, observe
-from ..errors import CoracleError, StateError
+from ..errors import StateError, doing
 
 if t.TYPE_CHECKING:
     from ..container.storage import VolumeMount
@@ -128,8 +128,7 @@ class Sight:
         return [endpoint.network for endpoint in endpoints_of(self.engine.records.read(), record.id)]
 
     def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
-        """What stands in the way of the networks and ports of a container (operations/rehearse_network.py),
-        and devices that this host does not have.
+        """What stands in the way of the networks and ports of a container (operations/rehearse_network.py).
 
         In check mode only, where a task before this one may do away with it; the real task meets it itself.
         """
@@ -137,8 +136,30 @@ class Sight:
             return []
         from ..operations.rehearse_network import rehearse_network
 
-        obstacles = [rehearse_network(self.engine, wanted, old), _lacking_device(wanted)]
-        return [f"{obstacle}; the real task fails if that is still so" for obstacle in obstacles if obstacle]
+        obstacle = rehearse_network(self.engine, wanted, old)
+        return [f"{obstacle}; the real task fails if that is still so"] if obstacle else []
+
+    def check_start(self, record: ContainerRecord) -> list[str]:
+        """Raises what would keep the container from starting on this host. In check mode, what a task before
+        this one may do away with is a sentence.
+        """
+        from ..operations.rehearse_start import rehearse_start
+
+        with doing(f"container {record.name}"):
+            obstacle = rehearse_start(self.engine, record)
+            if obstacle and not self.rehearses:
+                raise obstacle
+        return [f"{obstacle}; the real task fails if that is still so"] if obstacle else []
+
+    def check_limits(self, record: ContainerRecord, config: ContainerConfig) -> None:
+        """Raises what keeps the container, which is there, from getting other limits."""
+        from ..container.live_limits import limits_differ
+
+        if limits_differ(record.config, config):
+            from ..operations.rehearse_start import rehearse_limits
+
+            with doing(f"container {record.name}"):
+                rehearse_limits(config)
 
     def damaged_image(self, image_id: str) -> ImageRecord | None:
         """The image, if layers of it are lost: a container of it cannot be started."""
@@ -153,15 +174,3 @@ class Sight:
         from ..container.storage import sources_to_make
 
         return sources_to_make(record)
-
-
-def _lacking_device(wanted: ContainerRecord) -> str:
-    if not (wanted.config.devices or wanted.config.device_requests):
-        return ""
-    from ..container.devices import check_devices
-
-    try:
-        check_devices(wanted.config)
-    except CoracleError as error:
-        return str(error)
-    return ""

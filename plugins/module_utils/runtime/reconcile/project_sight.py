@@ -89,8 +89,12 @@ class ProjectSight(Sight):
     def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
         """What depends on a network or a container of the project cannot be rehearsed."""
         needed = {item["name"] for item in attachments_of(wanted.config).networks}
-        if needed & self._networks or self._containers.intersection(
-            joined_containers(wanted.config).values()
-        ):
+        if needed & self._networks or self._joins_sisters(wanted):
             return []
         return super().obstacles(wanted, old)
+
+    def check_start(self, record: ContainerRecord) -> list[str]:
+        return [] if self._joins_sisters(record) else super().check_start(record)
+
+    def _joins_sisters(self, record: ContainerRecord) -> bool:
+        return not self._containers.isdisjoint(joined_containers(record.config).values())

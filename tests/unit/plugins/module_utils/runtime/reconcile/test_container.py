@@ -46,7 +46,11 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.r
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import Status
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.storage import VolumeMount
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import ImageRecord
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError, NotFound
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
+    CoracleError,
+    HostNotReady,
+    NotFound,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.image_config import ImageConfig
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.oci.reference import parse_reference
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.resolve_image import (
@@ -124,6 +128,11 @@ class Scene(Sight):
     def obstacles(self, wanted: ContainerRecord, old: ContainerRecord | None) -> list[str]:
         names = [item["name"] for item in attachments_of(wanted.config).networks]
         return [f"there is no network {name}" for name in names if name in self.case.get("missing", ())]
+
+    def check_start(self, record: ContainerRecord) -> list[str]:
+        if "refuses" in self.case:
+            raise HostNotReady(self.case["refuses"])
+        return []
 
     def missing_sources(self, record: ContainerRecord) -> list[str]:
         found = super().missing_sources(record)
