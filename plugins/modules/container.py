@@ -158,7 +158,8 @@ options:
       - V(strict), the default - what is not asked for any more goes.
       - V(ignore) - what the container has is right, also for one that takes its place. Only where there was
         none, it gets what is asked for.
-      - V(allow_more_present) - for lists and dictionaries. More than is asked for is right, too.
+      - V(allow_more_present) - for lists and dictionaries. More than is asked for is right, too. When
+        something else differs, it stays; but of lists whose order counts, such as O(command), nothing stays.
       - C(image) can be ignored as well.
     type: dict
     default: {}

@@ -32,7 +32,7 @@ def parse_published_ports(value: t.Any, option: str) -> list[Item]:
     found = {}
     for item in _items(value):
         for port in _published(item, option):
-            found[_key(port)] = port
+            found[port_key(port)] = port
     return [found[key] for key in sorted(found)]
 
 
@@ -65,7 +65,7 @@ def wanted_ports(config: t.Any, image_exposed: t.Iterable[str] = ()) -> list[Ite
     if config.publish_all_ports:
         ports += _unpublished(ports, [*(config.exposed_ports or ()), *image_exposed])
     default = config.default_host_ip or ""
-    return sorted(({**port, "host_ip": port["host_ip"] or default} for port in ports), key=_key)
+    return sorted(({**port, "host_ip": port["host_ip"] or default} for port in ports), key=port_key)
 
 
 def _unpublished(published: t.Sequence[Item], exposed: t.Sequence[str]) -> t.Iterator[Item]:
@@ -115,7 +115,7 @@ def _port(host_ip: str, host_port: int, host_port_end: int, container_port: int,
     }
 
 
-def _key(port: Item) -> tuple[t.Any, ...]:
+def port_key(port: Item) -> tuple[t.Any, ...]:
     names = ("container_port", "protocol", "host_ip", "host_port", "host_port_end")
     return tuple(port[name] for name in names)
 

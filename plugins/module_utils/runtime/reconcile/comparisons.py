@@ -4,7 +4,8 @@
 
     strict               what is asked for and nothing else; the rule where nothing is said
     ignore               what the container has is right, also for the one that takes its place
-    allow_more_present   of sets and dictionaries: more than is asked for is right, too
+    allow_more_present   of lists, sets and dictionaries: more than is asked for is right, too. In a set or a
+                         dictionary it stays when the rest changes
 
 `*` stands for all options that are not named. The words are those of `docker_container`.
 """
@@ -17,7 +18,7 @@ import typing as t
 from ..container.config import ContainerConfig
 from ..container.values import refuse
 from ..errors import InvalidInput
-from .container_fields import FIELDS, LIST, MAP, SECRETS, SET, Field
+from .container_fields import FIELDS, LIST, MAP, SECRETS, SET, STORAGE, Field
 
 STRICT, IGNORE, MORE = "strict", "ignore", "allow_more_present"
 EVERYTHING = "*"
@@ -47,12 +48,16 @@ def relaxed(then: ContainerConfig, now: ContainerConfig, comparisons: t.Mapping[
     """What is asked for now, with what the container has where that is right as well."""
     if not comparisons:
         return now
+    words = [(field, word_for(field.name, comparisons)) for field in FIELDS]
     kept = {
-        field.name: getattr(then, field.name)
-        for field in FIELDS
-        if _is_right(field, then, now, word_for(field.name, comparisons))
+        field.name: getattr(then, field.name) for field, word in words if _is_right(field, then, now, word)
     }
-    return dataclasses.replace(now, **kept)
+    more = {
+        field.name: _with_more(field, then, now)
+        for field, word in words
+        if word == MORE and field.name not in kept
+    }
+    return dataclasses.replace(now, **kept, **more)
 
 
 def word_for(name: str, comparisons: t.Mapping[str, str]) -> str:
@@ -67,6 +72,40 @@ def _is_right(field: Field, then: ContainerConfig, now: ContainerConfig, word: s
     if word == IGNORE:
         return True
     return word == MORE and _holds(field.value_in(then), field.value_in(now))
+
+
+def _with_more(field: Field, then: ContainerConfig, now: ContainerConfig) -> t.Any:
+    """What is wanted, and what is present besides. Of a list nobody knows where the rest belongs."""
+    present, wanted = field.value_in(then), field.value_in(now)
+    if not present or field.kind == LIST:
+        return wanted
+    if isinstance(wanted, dict):
+        return dict(sorted({**present, **wanted}.items()))
+    taken = _targets(now) if field.name in STORAGE else ()
+    rest = [item for item in present if not (isinstance(item, dict) and item.get("target") in taken)]
+    if field.name == "networks":  # the first of them counts
+        names = [item["name"] for item in wanted]
+        return [*wanted, *(item for item in rest if item["name"] not in names)]
+    items = {_identity(item): item for item in (*rest, *wanted)}
+    return [items[identity] for identity in sorted(items)]
+
+
+def _identity(item: t.Any) -> t.Any:
+    """What an item of a set is about, which is also how its normal form is sorted."""
+    if isinstance(item, str):
+        number, slash, protocol = item.partition("/")
+        return (int(number), protocol) if slash and number.isdigit() else (0, item)
+    if "container_port" in item:
+        from ..container.port_values import port_key
+
+        return port_key(item)
+    return next(item[key] for key in ("path_in_container", "path", "name", "target") if key in item)
+
+
+def _targets(config: ContainerConfig) -> set[str]:
+    """Where something is to be mounted, however that is written."""
+    mounts = [*(config.volumes or ()), *(config.mounts or ())]
+    return {mount["target"] for mount in mounts}.union(config.tmpfs or ())
 
 
 def _holds(present: t.Any, wanted: t.Any) -> bool:

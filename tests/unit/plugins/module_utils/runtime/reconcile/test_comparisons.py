@@ -63,6 +63,45 @@ def test_what_counts(then: Options, now: Options, comparisons: dict[str, str], d
 
 
 @pytest.mark.parametrize(
+    ("option", "then", "now", "whole"),
+    [
+        ("env", {"A": "1", "B": "2"}, {"A": "3"}, {"A": "3", "B": "2"}),
+        ("labels", {"b": "1"}, {"a": "1"}, {"a": "1", "b": "1"}),
+        ("tmpfs", {"/b": ""}, {"/a": "size=1m"}, {"/a": "size=1m", "/b": ""}),
+        ("capabilities", ["CHOWN", "KILL"], ["FOWNER"], ["CHOWN", "FOWNER", "KILL"]),
+        ("ulimits", ["core:1:1", "nofile:9:9"], ["nofile:8:8"], ["core:1:1", "nofile:8:8"]),
+        ("volumes", ["a:/a", "b:/b"], ["c:/b"], ["a:/a", "c:/b"]),
+        ("devices", ["/dev/null:/dev/b"], ["/dev/null:/dev/a"], ["/dev/null:/dev/a", "/dev/null:/dev/b"]),
+        ("published_ports", ["9:90", "8:80"], ["7:70"], ["9:90", "8:80", "7:70"]),
+        ("exposed_ports", ["90", "100"], ["80"], ["90", "100", "80"]),
+        ("networks", [{"name": "a"}], [{"name": "b"}], [{"name": "b"}, {"name": "a"}]),
+        (
+            "device_read_bps",
+            [{"path": "/dev/b", "rate": "1m"}],
+            [{"path": "/dev/a", "rate": "1m"}],
+            [{"path": "/dev/a", "rate": "1m"}, {"path": "/dev/b", "rate": "1m"}],
+        ),
+        ("command", ["a", "b"], ["c"], ["c"]),
+    ],
+)
+def test_more_stays_when_the_rest_changes(option: str, then: t.Any, now: t.Any, whole: t.Any) -> None:
+    """In the normal form: asking strictly for all of it changes nothing."""
+    one, other = described({option: then}), described({option: now})
+    comparisons = parse_comparisons({option: "allow_more_present"}, "comparisons")
+    merged = relaxed(one, other, comparisons)
+    assert differences(one, merged) != []
+    assert merged == described({option: whole})
+    assert relaxed(merged, other, comparisons) == merged
+
+
+def test_more_gives_way_to_what_is_mounted_at_the_same_place() -> None:
+    one = described({"volumes": ["a:/a", "b:/b"]})
+    other = described({"mounts": [{"source": "c", "target": "/b"}], "volumes": ["d:/d"]})
+    merged = relaxed(one, other, {"volumes": "allow_more_present"})
+    assert [item["target"] for item in merged.volumes or ()] == ["/a", "/d"]
+
+
+@pytest.mark.parametrize(
     ("given", "problem"),
     [
         ("env", "is not a dictionary"),
