@@ -103,8 +103,9 @@ options:
   volumes:
     description:
       - Directories and files of the host and named volumes to mount, as C(source:target[:modes]).
-      - A source that begins with V(/) is a path of the host. Every other source is the name of a volume,
-        which is made when it does not exist.
+      - A source that begins with V(/) is a path of the host, and one that begins with V(~/) a path in the
+        home directory of root. Every other source is the name of a volume, which is made when it does not
+        exist.
       - A target alone is a volume without a name, as are the volumes that the image declares. A container
         that is replaced hands them on to the new one. They are removed with the container, unless the module
         is told to keep them.
@@ -587,6 +588,13 @@ options:
     description:
       - MAC address of the container's interface on the network of O(network_mode).
     type: str
+  links:
+    description:
+      - Other containers on the network of O(network_mode), as C(name:alias), that this container finds by an
+        alias of its own. The same as O(networks[].links) of that network.
+      - They change while the container runs.
+    type: list
+    elements: str
   published_ports:
     description:
       - Ports of the host that lead to ports of the container, as

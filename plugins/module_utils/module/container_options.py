@@ -167,6 +167,7 @@ DESCRIPTION = ArgumentSpec(
         "networks": {"type": "list", "elements": "dict", "options": _NETWORK},
         "networks_cli_compatible": {"type": "bool"},
         "mac_address": {"type": "str"},
+        "links": _LIST,
         "published_ports": {**_LIST, "aliases": ["ports"]},
         "publish_all_ports": {"type": "bool"},
         "exposed_ports": {**_LIST, "aliases": ["expose", "exposed"]},

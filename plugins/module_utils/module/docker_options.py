@@ -49,12 +49,9 @@ REFUSED = (
     ),
     Refusal(("kernel_memory",), "Linux has no such limit any more", "use memory, which counts that too"),
     Refusal(
-        ("links",),
-        "the default network has no links of containers",
-        "use links or aliases of an item of networks",
-    ),
-    Refusal(
-        ("storage_opts",), "containers share the file system of the engine", "put what grows into a volume"
+        ("storage_opts",),
+        "a container cannot be given a part of the disk",
+        "mount a tmpfs with a size or a volume on a disk of its own where it grows",
     ),
     Refusal(("ignore_image",), "it is an old name", "use comparisons: {image: ignore}"),
     Refusal(
@@ -106,7 +103,9 @@ ONLY = {
     "pull_check_mode_behavior": Only(
         ("image_not_present",), "check mode asks the registry, and says what is so", "leave it out"
     ),
-    "userns_mode": Only(("", "host"), "user ids are those of the host", "use user and cap_drop"),
+    "userns_mode": Only(
+        ("", "host"), "user ids are those of the host", "use user, cap_drop and no-new-privileges"
+    ),
     "volume_driver": Only(("", "local"), "there are no plugins", "use volume_options of a mount"),
 }
 """Options of `container` with the values that describe what is so here."""

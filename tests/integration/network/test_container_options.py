@@ -78,6 +78,10 @@ LIVE: list[tuple[Options, str]] = [
         'links on web is not set, should be [["other", "o"]]',
     ),
     (
+        {**ON_WEB, "links": ["other:o"]},
+        'networks: links on web is not set, should be [["other", "o"]]',
+    ),
+    (
         {"networks": [{"name": "web", "gw_priority": 7}]},
         "networks: gw_priority on web is not set, should be 7",
     ),

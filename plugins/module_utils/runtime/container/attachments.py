@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""How a container is connected: what `network_mode`, `networks`, `networks_cli_compatible` and `mac_address`
-mean together.
+"""How a container is connected: what `network_mode`, `networks`, `networks_cli_compatible`, `mac_address` and
+`links` mean together.
 
     host             the host's own network
     none             a loopback interface of its own, and nothing else
@@ -48,7 +48,13 @@ def attachments_of(config: ContainerConfig) -> Attachments:
     first = next((item for item in networks if item["name"] == name), {"name": name})
     if config.mac_address and "mac_address" not in first:
         first = {**first, "mac_address": config.mac_address}
+    if config.links:
+        first = {**first, "links": _together(config.links, first.get("links", []))}
     return Attachments(mode, (first, *(item for item in networks if item["name"] != name)))
+
+
+def _together(links: list[list[str]], others: t.Any) -> list[list[str]]:
+    return sorted([*links, *(link for link in others if link not in links)])
 
 
 def network_mode(config: ContainerConfig) -> str:

@@ -95,6 +95,8 @@ class ContainerConfig:
     """`[{"name", "ipv4_address", "aliases", …}]` of network_values.py in the order given."""
     networks_cli_compatible: bool | None = None
     mac_address: str | None = None
+    links: list[list[str]] | None = None
+    """`[["db", "store"]]`: containers and what this one calls them."""
     published_ports: list[dict[str, t.Any]] | None = None
     """`[{"host_ip", "host_port", "container_port", "protocol", …}]` of port_values.py."""
     publish_all_ports: bool | None = None

@@ -139,7 +139,7 @@ def _check_targets(config: ContainerConfig) -> None:
         taken[target] = option
 
 
-_NEED_INTERFACES = ("networks", "mac_address", "published_ports", "publish_all_ports")
+_NEED_INTERFACES = ("networks", "mac_address", "links", "published_ports", "publish_all_ports")
 _NEED_NAMES = ("hostname", "domainname", "dns_servers", "dns_search_domains", "dns_opts", "etc_hosts")
 
 

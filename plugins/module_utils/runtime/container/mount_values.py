@@ -8,6 +8,7 @@ means depends on symbolic links that somebody else may own.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import typing as t
@@ -108,6 +109,8 @@ def volume_source(value: t.Any, text: str, option: str) -> tuple[str, str]:
     """`("bind", path)` or `("volume", name)`."""
     if text.startswith("/"):
         return "bind", parse_path(text, option)
+    if text == "~" or text.startswith("~/"):
+        return "bind", parse_path(os.path.expanduser("~root") + text[1:], option)
     if text.startswith((".", "~")):
         raise refuse(value, option, "has a relative source", "write the absolute path on the host")
     if not re.fullmatch(_VOLUME_NAME, text, re.ASCII):

@@ -139,7 +139,7 @@ def _aliases(value: t.Any, option: str) -> list[str]:
     return sorted({_host_name(text, text, option) for text in parse_texts(value, option)})
 
 
-def _links(value: t.Any, option: str) -> list[list[str]]:
+def parse_links(value: t.Any, option: str) -> list[list[str]]:
     """`name:alias` or `name`, which is its own alias."""
     if not isinstance(value, (list, tuple)):
         raise refuse(value, option, "is not a list")
@@ -175,7 +175,7 @@ _PARSERS: dict[str, t.Callable[[t.Any, str], t.Any]] = {
     "ipv6_address": _ipv6,
     "mac_address": parse_mac_address,
     "aliases": _aliases,
-    "links": _links,
+    "links": parse_links,
     "driver_opts": _driver_opts,
     "gw_priority": _priority,
 }

@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`network_mode`, `networks`, `networks_cli_compatible` and `mac_address` say together how a container is
-connected: what is written in another one of them has not changed.
+"""`network_mode`, `networks`, `networks_cli_compatible`, `mac_address` and `links` say together how a
+container is connected: what is written in another one of them has not changed.
 
 From one network to another a running container moves as it is; from and to the network of the host, of
 another container, or none, it takes a new one.

@@ -109,6 +109,7 @@ FIELDS = (
     Field("networks", "network.parse_networks", SET, default=[], change=LIVE),
     Field("networks_cli_compatible", "parse_boolean", default=True, change=LIVE),
     Field("mac_address", "network.parse_mac_address", change=LIVE),
+    Field("links", "network.parse_links", SET, default=[], change=LIVE),
     Field("published_ports", "port.parse_published_ports", SET, default=[], change=LIVE),
     Field("publish_all_ports", "parse_boolean", default=False, change=LIVE),
     Field("exposed_ports", "port.parse_exposed_ports", SET, default=[], change=LIVE),
@@ -136,7 +137,7 @@ FIELDS = (
 STORAGE = ("volumes", "mounts", "tmpfs")
 """Three ways to write the same things, which therefore compare across them."""
 
-NETWORK = ("network_mode", "networks", "networks_cli_compatible", "mac_address")
+NETWORK = ("network_mode", "networks", "networks_cli_compatible", "mac_address", "links")
 """What these say together is compared (connection_differences.py)."""
 
 

@@ -184,12 +184,9 @@ def dependencies(items: t.Sequence[Item]) -> dict[str, dict[str, str]]:
     for item in items:
         shared = needed_containers(item.asked)
         shared += [source["container"] for source in item.asked.volumes_from or ()]
-        shared += [
-            name
-            for network in item.asked.networks or ()
-            for name, _alias in network.get("links", ())
-            if name != item.name
-        ]
+        links = [network.get("links", ()) for network in item.asked.networks or ()]
+        linked = [name for each in (item.asked.links or (), *links) for name, _alias in each]
+        shared += [name for name in linked if name != item.name]
         strangers = sorted(set(item.depends_on).difference(declared))
         if strangers:
             raise InvalidInput(

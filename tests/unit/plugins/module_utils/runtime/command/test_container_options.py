@@ -35,6 +35,7 @@ SAID_OTHERWISE = {
     "network_mode": "--network",
     "networks": "--network, --network-alias, --ip, --ip6, --link",
     "networks_cli_compatible": "the command is",
+    "links": "--link, which is of the first network",
     "restart_retries": "--restart on-failure:3",
     "default_host_ip": "--publish says the address",
     "healthcheck": "--health-cmd, --health-interval and so on, --no-healthcheck",

@@ -51,6 +51,9 @@ def test_the_default_network_has_one_name() -> None:
         ({"network_mode": "bridge", "networks": [WEB]}, "bridge", (OURS, WEB)),
         ({"network_mode": "web", "mac_address": MAC}, "web", ({**WEB, "mac_address": MAC},)),
         ({"networks": [WEB, DB], "mac_address": MAC}, "web", ({**WEB, "mac_address": MAC}, DB)),
+        ({"network_mode": "web", "links": [["b", "c"]]}, "web", ({**WEB, "links": [["b", "c"]]},)),
+        ({"networks": [{**WEB, "links": [["a", "a"], ["b", "c"]]}], "links": [["b", "c"], ["b", "d"]]}, "web",
+         ({**WEB, "links": [["a", "a"], ["b", "c"], ["b", "d"]]},)),
     ],
 )  # fmt: skip
 def test_what_options_mean_together(asked: dict[str, t.Any], mode: str, networks: t.Any) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from __future__ import annotations
 
+import pwd
 import typing as t
 
 import pytest
@@ -62,7 +63,7 @@ def test_volumes_are_sorted_by_target_and_named_once() -> None:
         ("", "is not an absolute path"),
         ("data", "is not an absolute path"),
         ("./data:/data", "relative source"),
-        ("~/data:/data", "relative source"),
+        ("~other/data:/data", "relative source"),
         ("data:data", "is not a volume"),
         ("/data:ro", "is not a volume"),
         ("/a:/b:ro:rw", "is not a volume"),
@@ -185,3 +186,10 @@ def test_anything_is_parsed_or_refused(parse: t.Callable[[t.Any, str], t.Any], v
     except InvalidInput:
         return
     assert parse(normal, "option") == normal
+
+
+def test_the_home_directory_is_that_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    home = pwd.getpwnam("root").pw_dir
+    found = parse_volumes(["~/data:/a", "~:/b:ro"], "volumes")
+    assert [volume["source"] for volume in found] == [f"{home}/data", home]

@@ -138,6 +138,7 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     ),
     "networks_cli_compatible": (False, False, True),
     "mac_address": ("02:42:AC:11:00:02", "0242.ac11.0002", "02:42:ac:11:00:03"),
+    "links": (["db:store", "cache"], ["cache:cache", "db:store"], ["db:store"]),
     "published_ports": (["8080:80", "[::1]:53:53/udp"], ["[0::1]:53:53/UDP", "8080:80/tcp"], ["8080:80"]),
     "publish_all_ports": (True, True, False),
     "exposed_ports": (["80", "53/udp"], ["53/udp", "80/tcp", "80"], ["80"]),
@@ -181,10 +182,11 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
 ALONG: dict[str, dict[str, t.Any]] = {
     "networks_cli_compatible": {"networks": [{"name": "web"}]},
     "mac_address": {"network_mode": "web"},
+    "links": {"network_mode": "web"},
 }
 """What an option needs to mean anything."""
 
-TOLD_AS = {"networks_cli_compatible": "networks", "mac_address": "networks"}
+TOLD_AS = {"networks_cli_compatible": "networks", "mac_address": "networks", "links": "networks"}
 
 
 def test_every_row_is_tried() -> None:
