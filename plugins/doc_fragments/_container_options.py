@@ -451,6 +451,15 @@ options:
       - Annotations for the OCI runtime; C(run.oci.*) are orders to C(crun).
       - A change is written down while the container runs; the runtime hears of it with the next start.
     type: dict
+  cgroup_parent:
+    description:
+      - Path of the control group below which the container has its own, for example V(/batch) or
+        V(/machine.slice). The container is bound by the limits of that one, too, which is how several
+        containers share a limit.
+      - It is made if it does not exist, and it is not removed, since the engine does not know what else it is
+        for. With control groups v2, it must not have processes of its own.
+      - The default is the group of the engine.
+    type: str
   cgroupns_mode:
     description:
       - V(private) shows the container its own control group as the root of all; V(host) shows the host's.

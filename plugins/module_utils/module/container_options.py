@@ -157,6 +157,7 @@ DESCRIPTION = ArgumentSpec(
         "device_cgroup_rules": _LIST,
         "umask": {"type": "raw"},
         "annotations": {"type": "dict"},
+        "cgroup_parent": {"type": "str"},
         "cgroupns_mode": {"type": "str"},
         "ipc_mode": {"type": "str"},
         "pid_mode": {"type": "str"},

@@ -44,9 +44,6 @@ REFUSED = (
         "use registry_timeout, healthy_wait_timeout or the keyword timeout of the task",
     ),
     Refusal(("debug",), _NO_DAEMON, "use ansible-playbook -vvv"),
-    Refusal(
-        ("cgroup_parent",), "all control groups are below the engine's own", "limit each container by itself"
-    ),
     Refusal(("kernel_memory",), "Linux has no such limit any more", "use memory, which counts that too"),
     Refusal(
         ("storage_opts",),

@@ -79,13 +79,13 @@ def _stats(engine: Engine, seen: t.Sequence[Seen], interval: float) -> list[Docu
 
 def _processes(engine: Engine, seen: t.Sequence[Seen], words: t.Sequence[str]) -> list[Document | None]:
     from ..runtime.container.processes import list_processes, parse_columns
-    from ..runtime.container.status import cgroup_of
+    from ..runtime.container.status import group_of
     from ..runtime.linux.cgroups import layout, processes
 
     columns = parse_columns(words, "processes_columns")
     at = layout() if any(status.alive for _record, status in seen) else None
     return [
-        list_processes(processes(cgroup_of(engine.paths, record.id), at), columns) if status.alive else None
+        list_processes(processes(group_of(engine.paths, record), at), columns) if status.alive else None
         for record, status in seen
     ]
 

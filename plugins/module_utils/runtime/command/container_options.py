@@ -40,6 +40,7 @@ OPTIONS = (
     Option("--blkio-weight", "blkio_weight", "Block IO weight, between 10 and 1000", metavar="uint16"),
     Option("--cap-add", "capabilities", "Add Linux capabilities", LIST, "list"),
     Option("--cap-drop", "cap_drop", "Drop Linux capabilities", LIST, "list"),
+    Option("--cgroup-parent", "cgroup_parent", "Control group below which the container's own is made"),
     Option("--cgroupns", "cgroupns_mode", "Cgroup namespace to use (host, private)"),
     Option("--cpu-period", "cpu_period", "Limit CPU CFS period, in microseconds", metavar="int"),
     Option("--cpu-quota", "cpu_quota", "Limit CPU CFS quota, in microseconds", metavar="int"),

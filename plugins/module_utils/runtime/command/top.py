@@ -27,7 +27,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..container.processes import list_processes, parse_columns
-    from ..container.status import cgroup_of, observe
+    from ..container.status import group_of, observe
     from ..errors import Conflict
     from ..linux.cgroups import processes
     from .table import aligned
@@ -36,7 +36,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
     record = find_container(context, options.container)
     if not observe(context.engine, record).alive:
         raise Conflict(f"Container {record.id} is not running")
-    found = list_processes(processes(cgroup_of(context.engine.paths, record.id)), columns)
+    found = list_processes(processes(group_of(context.engine.paths, record)), columns)
     if context.json:
         context.say_json(found)
     else:

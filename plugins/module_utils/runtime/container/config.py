@@ -81,6 +81,8 @@ class ContainerConfig:
     umask: int | None = None
     annotations: dict[str, str] | None = None
 
+    cgroup_parent: str | None = None
+    """Path of a control group without a leading slash."""
     cgroupns_mode: str | None = None
     ipc_mode: str | None = None
     pid_mode: str | None = None

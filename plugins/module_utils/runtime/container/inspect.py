@@ -199,7 +199,7 @@ def _host_config(paths: Paths, record: ContainerRecord, whole: Effective | None)
         "Tmpfs": config.tmpfs or {},
         "ShmSize": config.shm_size or 64 * 1024**2,
         "Runtime": config.runtime or "crun",
-        "CgroupParent": paths.cgroup_parent,
+        "CgroupParent": config.cgroup_parent or paths.cgroup_parent,
         **_limits(config),
         "CgroupnsMode": config.cgroupns_mode or "",
         "IpcMode": config.ipc_mode or "private",

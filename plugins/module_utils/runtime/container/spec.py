@@ -54,7 +54,7 @@ def build_spec(
     devices = container_devices(config)
     networks = {} if not network_namespace else {"network": network_namespace}
     linux = {
-        "cgroupsPath": f"/{paths.cgroup_parent}/{container_id}",
+        "cgroupsPath": f"/{config.cgroup_parent or paths.cgroup_parent}/{container_id}",
         "devices": [device.node() for device in devices],
         "resources": build_resources(config, devices, host),
         "namespaces": _namespaces(config, effective, {**networks, **(joined or {})}, host),

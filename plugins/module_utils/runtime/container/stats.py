@@ -17,7 +17,7 @@ import typing as t
 
 from ..linux.cgroup_usage import GroupUsage, group_usage
 from .attachments import network_mode
-from .status import cgroup_of
+from .status import group_of
 
 if t.TYPE_CHECKING:
     from ..linux.cgroups import CgroupLayout
@@ -47,7 +47,7 @@ def take_sample(
     """None for a container that does not run, or not any more."""
     if not status.alive or not status.pid:
         return None
-    usage = group_usage(cgroup_of(paths, record.id), at)
+    usage = group_usage(group_of(paths, record), at)
     if usage is None:
         return None
     shares_host = network_mode(record.config) == "host"

@@ -230,7 +230,7 @@ def _living(
 ) -> Status:
     if waits_for_start(paths, record):
         return _at_rest(record)
-    frozen = cgroups.is_frozen(cgroup_of(paths, record.id), at)
+    frozen = cgroups.is_frozen(group_of(paths, record), at)
     last = record.state.exit
     return Status(
         "paused" if frozen else "running",
@@ -268,8 +268,14 @@ def _ended(exit_: Exit, error: str = "") -> Status:
 
 
 def cgroup_of(paths: Paths, container_id: str) -> str:
-    """The container's cgroup, relative to each hierarchy's mount point."""
+    """The cgroup of a container that asked for no other, relative to each hierarchy's mount point."""
     return f"{paths.cgroup_parent}/{container_id}"
+
+
+def group_of(paths: Paths, record: ContainerRecord) -> str:
+    """That of any container."""
+    parent = record.config.cgroup_parent
+    return f"{parent}/{record.id}" if parent else cgroup_of(paths, record.id)
 
 
 def _conmon_from_file(paths: Paths, container_id: str, run: Run) -> ProcessIdentity | None:
@@ -280,7 +286,7 @@ def _conmon_from_file(paths: Paths, container_id: str, run: Run) -> ProcessIdent
 
 def _init_from_file(paths: Paths, container_id: str, run: Run) -> ProcessIdentity | None:
     found = _identity_from_file(os.path.join(run_directory(paths, container_id, run.nonce), "pidfile"))
-    mark = f"/{cgroup_of(paths, container_id)}".encode()
+    mark = f"/{container_id}".encode()
     return found if found and mark in _kernel_says(found, "cgroup") else None
 
 

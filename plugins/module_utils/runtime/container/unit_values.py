@@ -1,14 +1,27 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What people write about a container among others: what it needs. Parsers as in values.py."""
+"""What people write about a container among others: what it needs, and whose limits it shares.
+Parsers as in values.py.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
-from .values import parse_container_name, parse_texts
+from .values import parse_container_name, parse_text, parse_texts, refuse
 
 
 def parse_requires(value: t.Any, option: str) -> list[str]:
     """Names of containers, sorted, none twice."""
     return sorted({parse_container_name(text, option) for text in parse_texts(value, option)})
+
+
+def parse_cgroup_parent(value: t.Any, option: str) -> str | None:
+    """`/batch/night` as `batch/night`; `""` is the engine's own group."""
+    text = parse_text(value, option).strip()
+    if not text:
+        return None
+    names = [name for name in text.split("/") if name not in ("", ".")]
+    if not names or ".." in names or any(name.startswith("cgroup.") or len(name) > 200 for name in names):
+        raise refuse(value, option, "is not the path of a control group", 'write for example "/batch/night"')
+    return "/".join(names)

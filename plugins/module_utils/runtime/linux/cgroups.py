@@ -96,6 +96,24 @@ def check_cgroups(at: CgroupLayout | None = None) -> None:
 # Groups
 
 
+def check_parent(relative_path: str, option: str, at: CgroupLayout | None = None) -> None:
+    """Raise HostNotReady for a group below which nothing can have limits: on v2 one with processes of its
+    own. One that does not exist will be made. Source: Documentation/admin-guide/cgroup-v2.rst, "No Internal
+    Process Constraint".
+    """
+    at = at or layout()
+    if at.mode != "v2" or at.unified is None:
+        return
+    names = relative_path.split("/")
+    for depth in range(1, len(names) + 1):
+        path = "/".join(names[:depth])
+        if _words(os.path.join(at.unified, path), "cgroup.procs"):
+            raise HostNotReady(
+                f"{option}: the control group /{path} has processes of its own",
+                "choose a group that has none: control groups v2 limit nothing below such a one",
+            )
+
+
 def join(pid: int, relative_path: str, at: CgroupLayout | None = None) -> None:
     """Move a process into the group in every hierarchy, made where it is missing."""
     at = at or layout()

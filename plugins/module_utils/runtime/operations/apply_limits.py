@@ -9,7 +9,7 @@ import typing as t
 from ..container.host_facts import read_host_facts
 from ..container.live_limits import Update, live_limits
 from ..container.oci_runtime import find_runtime
-from ..container.status import cgroup_of
+from ..container.status import group_of
 from ..linux import cgroups
 from .settle_run import runtime_of
 
@@ -24,7 +24,7 @@ def limits_to_apply(engine: Engine, record: ContainerRecord, before: ContainerCo
 
     Raises HostNotReady, InvalidInput or NotFound for a limit that cannot be on this host. Nothing is changed.
     """
-    everything = cgroups.inherited_sets(cgroup_of(engine.paths, record.id))
+    everything = cgroups.inherited_sets(group_of(engine.paths, record))
     return live_limits(before, record.config, read_host_facts(), everything)
 
 
@@ -32,7 +32,7 @@ def apply_limits(engine: Engine, record: ContainerRecord, update: Update) -> Non
     """The container's lock is held. Raises RuntimeFailure when the kernel refuses one (less memory than is in
     use, on control groups v1).
     """
-    group = cgroup_of(engine.paths, record.id)
+    group = group_of(engine.paths, record)
     for controller in update.lifted:
         cgroups.lift_limit(group, controller)
     if update.resources:

@@ -21,7 +21,7 @@ from ..container.records import (
     list_containers,
     list_hidden,
 )
-from ..container.status import cgroup_of, is_restarting, living_processes, observe
+from ..container.status import cgroup_of, group_of, is_restarting, living_processes, observe
 from ..content.images import select_image
 from ..errors import NotFound, TimedOut
 from ..linux import cgroups
@@ -85,7 +85,7 @@ def _problem(engine: Engine, record: ContainerRecord) -> str:
         return "it has ended, and nobody has taken note of it" if over else ""
     if is_restarting(record):
         return ""
-    traces = _traces(engine, record.id)
+    traces = _traces(engine, record.id, group_of(engine.paths, record))
     return f"it does not run, and there is still {' and '.join(traces)}" if traces else ""
 
 
@@ -93,14 +93,13 @@ def _mend(engine: Engine, container_id: str) -> None:
     if repair_container(engine, container_id) is None:
         return
     with contextlib.suppress(NotFound), locked_container(engine, container_id) as record:
-        if record.state.run is None and _traces(engine, container_id):
+        if record.state.run is None and _traces(engine, container_id, group_of(engine.paths, record)):
             clear_run(engine, record)
 
 
-def _traces(engine: Engine, container_id: str) -> list[str]:
+def _traces(engine: Engine, container_id: str, group: str) -> list[str]:
     """What only a container with a run has."""
     paths = engine.paths
-    group = cgroup_of(paths, container_id)
     places = {
         "a run directory": [paths.container_run(container_id)],
         "something of it in its runtime": [os.path.join(paths.oci_runtime, container_id)],
@@ -123,7 +122,7 @@ def _check_orphans(engine: Engine) -> Findings:
     known = {row["id"] for row in rows.all("SELECT id FROM containers")}
     for container_id in sorted(found - known):
         if _is_free(engine, f"container-{container_id}"):
-            traces = _traces(engine, container_id) or ["a directory"]
+            traces = _traces(engine, container_id, cgroup_of(engine.paths, container_id)) or ["a directory"]
             yield Finding(
                 f"{' and '.join(traces)} of container {container_id[:12]}, which is gone",
                 functools.partial(_remove_orphan, engine, container_id),

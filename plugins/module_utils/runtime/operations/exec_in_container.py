@@ -20,7 +20,7 @@ import typing as t
 
 from ..container.exec_process import ExecRequest, build_exec_process, init_process
 from ..container.oci_runtime import NOT_EXECUTABLE, NOT_FOUND, find_runtime, message_from_log, shell_code
-from ..container.status import cgroup_of, run_directory
+from ..container.status import group_of, run_directory
 from ..errors import Conflict, CoracleError, NotFound, RuntimeFailure, TimedOut, doing
 from ..linux.files import make_private_directory
 from ..linux.processes import ProcessIdentity, identity, is_alive
@@ -124,7 +124,7 @@ def direct_exec(engine: Engine, running: Running, request: ExecRequest) -> t.Ite
     process = _write_process(engine, running, request, directory)
     runtime = find_runtime(engine.paths, runtime_of(engine, running.record))
     command = runtime.exec_command(running.record.id, directory)
-    group = cgroup_of(engine.paths, running.record.id)
+    group = group_of(engine.paths, running.record)
     try:
         yield DirectExec(command, directory, group, process.get("oomScoreAdj", 0))
     finally:
@@ -174,7 +174,7 @@ def prepared_session(
             process = _write_process(engine, running, request, directory, size)
             os.mkdir(os.path.join(directory, "exit"), 0o700)
             yield plan
-            _adjust_oom_score(engine, plan, process.get("oomScoreAdj", 0))
+            _adjust_oom_score(group_of(engine.paths, running.record), plan, process.get("oomScoreAdj", 0))
         except BaseException:
             remove_tree(directory)
             raise
@@ -275,14 +275,14 @@ def program_of(begun: DirectExec) -> int | None:
         return None
 
 
-def _adjust_oom_score(engine: Engine, plan: Plan, value: int) -> None:
+def _adjust_oom_score(group: str, plan: Plan, value: int) -> None:
     """conmon gives every program 0, and runtimes leave it at that."""
     from ..container.conmon_exec import program_in
 
     program = program_in(plan.directory) if value else None
     if program is None:
         return
-    for process in members_of(cgroup_of(engine.paths, plan.container_id), session_of(program.pid)):
+    for process in members_of(group, session_of(program.pid)):
         try:
             with open(f"/proc/{process.pid}/oom_score_adj", "w", encoding="ascii") as file:
                 file.write(str(value))

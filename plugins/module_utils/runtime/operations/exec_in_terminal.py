@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ..container.conmon_exec import launch_session, program_in
-from ..container.status import cgroup_of
+from ..container.status import group_of
 from ..errors import doing
 from ..linux.processes import wait_until_gone
 from ..linux.sessions import kill_session
@@ -34,7 +34,7 @@ def exec_in_terminal(
     """
     running = running_container(engine, name)
     deadline = time.monotonic() + (_EVER if timeout is None else timeout)
-    group = cgroup_of(engine.paths, running.record.id)
+    group = group_of(engine.paths, running.record)
     with doing(f"exec in container {running.record.name}"):
         with prepared_session(engine, running, request) as plan, failures_named(request):
             session, socket = launch_session(plan)

@@ -9,7 +9,7 @@ import typing as t
 
 from ..container.effective import stop_signal
 from ..container.oci_runtime import find_runtime
-from ..container.status import cgroup_of, living_processes
+from ..container.status import group_of, living_processes
 from ..container.values import parse_signal, signal_number
 from ..errors import Conflict
 from ..linux import cgroups
@@ -35,7 +35,7 @@ def kill_container(engine: Engine, name: str, signal: str = "SIGKILL") -> Contai
             record.state.stopped_by_user = True
             save(engine, record)
         signal_process(init, number)
-        if number == signals.SIGKILL and cgroups.is_frozen(cgroup_of(engine.paths, record.id)):
+        if number == signals.SIGKILL and cgroups.is_frozen(group_of(engine.paths, record)):
             find_runtime(engine.paths, runtime_of(engine, record)).resume(record.id)
         note_container(engine, "kill", record, signal=number)
         return record

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..container.oci_runtime import find_runtime
-from ..container.status import cgroup_of, living_processes
+from ..container.status import group_of, living_processes
 from ..errors import Conflict
 from ..linux import cgroups
 from .history import note_container
@@ -36,7 +36,7 @@ def _freeze(engine: Engine, container_id: str, *, frozen: bool) -> ContainerReco
         settle_run(engine, record)
         if living_processes(engine.paths, record).init is None or run_is_prepared(engine, record):
             raise Conflict("it is not running")
-        if cgroups.is_frozen(cgroup_of(engine.paths, record.id)) != frozen:
+        if cgroups.is_frozen(group_of(engine.paths, record)) != frozen:
             runtime = find_runtime(engine.paths, runtime_of(engine, record))
             (runtime.pause if frozen else runtime.resume)(record.id)
             note_container(engine, "pause" if frozen else "unpause", record)

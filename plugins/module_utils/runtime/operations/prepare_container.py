@@ -72,6 +72,8 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
 
     paths = engine.paths
     cgroups.check_cgroups()
+    if record.config.cgroup_parent:
+        cgroups.check_parent(record.config.cgroup_parent, "cgroup_parent")
     runtime = find_runtime(paths, runtime_of(engine, record))
     program = find_program(engine.conmon)
     if driver_of(record.config) == JOURNALD:

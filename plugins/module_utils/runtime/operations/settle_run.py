@@ -22,7 +22,7 @@ from ..container.status import (
     CONMON_KILLED,
     HOST_RESTARTED,
     UNKNOWN_CODE,
-    cgroup_of,
+    group_of,
     last_sign_of_life,
     living_processes,
     processes_naming,
@@ -125,7 +125,7 @@ def clear_run(engine: Engine, record: ContainerRecord) -> None:
     with collecting(errors):
         _forget_in_runtime(engine, record)
     with collecting(errors):
-        cgroups.remove(cgroup_of(paths, record.id))
+        cgroups.remove(group_of(paths, record))
     with collecting(errors):
         detach_network(engine, record)
     with collecting(errors):
@@ -145,7 +145,7 @@ def clear_leftovers(engine: Engine, record: ContainerRecord) -> None:
     too.
     """
     paths = engine.paths
-    group = cgroup_of(paths, record.id)
+    group = group_of(paths, record)
     places = [
         paths.container_run(record.id),
         os.path.join(paths.oci_runtime, record.id),
@@ -182,7 +182,7 @@ def _names(directory: str) -> list[str]:
 
 def end_processes(engine: Engine, record: ContainerRecord) -> None:
     """Kill every process of the container, paused or not, and wait until all are gone."""
-    group = cgroup_of(engine.paths, record.id)
+    group = group_of(engine.paths, record)
     deadline = time.monotonic() + _KILL_TIMEOUT
     while time.monotonic() < deadline:
         living = [process for process in map(identity, cgroups.processes(group)) if process]

@@ -15,7 +15,7 @@ import typing as t
 from ..container.effective import DEFAULT_STOP_TIMEOUT, stop_signal
 from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
-from ..container.status import Processes, cgroup_of, living_processes
+from ..container.status import Processes, group_of, living_processes
 from ..container.values import parse_signal, signal_number
 from ..errors import NotFound, RuntimeFailure
 from ..linux import cgroups
@@ -65,7 +65,7 @@ def end_run(
             else stop_signal(record.config, record.image)
         )
         signal_process(processes.init, number)
-        if cgroups.is_frozen(cgroup_of(engine.paths, record.id)):
+        if cgroups.is_frozen(group_of(engine.paths, record)):
             find_runtime(engine.paths, runtime_of(engine, record)).resume(record.id)
     _give_time(record, processes, timeout)
     settled = _settled(engine, record)

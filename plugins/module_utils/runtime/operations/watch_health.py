@@ -24,7 +24,7 @@ from ..container.health import (
     save_health,
 )
 from ..container.records import ContainerRecord, find_container, list_containers
-from ..container.status import cgroup_of, living_processes
+from ..container.status import group_of, living_processes
 from ..errors import CoracleError
 from ..linux import cgroups
 from ..linux.programs import spawn
@@ -142,26 +142,26 @@ class _Watch:
         patient.due = min(patient.due, time.monotonic() + max(check.interval, check.start_interval))
         if patient.is_being_probed or time.monotonic() < patient.due:
             return
-        patient.probe = threading.Thread(target=self._probe, args=(record.id, check, patient), daemon=True)
+        patient.probe = threading.Thread(target=self._probe, args=(record, check, patient), daemon=True)
         patient.due = float("inf")
         patient.probe.start()
 
-    def _probe(self, container_id: str, check: HealthCheck, patient: _Patient) -> None:
+    def _probe(self, record: ContainerRecord, check: HealthCheck, patient: _Patient) -> None:
         pause = check.interval
         try:
-            pause = self._probed(container_id, check, patient)
+            pause = self._probed(record, check, patient)
         finally:
             patient.due = time.monotonic() + pause
             self._alarm.ring()
 
-    def _probed(self, container_id: str, check: HealthCheck, patient: _Patient) -> float:
+    def _probed(self, known: ContainerRecord, check: HealthCheck, patient: _Patient) -> float:
         """Seconds until the next probe."""
-        if cgroups.is_frozen(cgroup_of(self._engine.paths, container_id)):
+        if cgroups.is_frozen(group_of(self._engine.paths, known)):
             return check.interval
-        result = probe_container(self._engine, container_id, check)
+        result = probe_container(self._engine, known.id, check)
         in_start_period = time.monotonic() - patient.began < check.start_period
         try:
-            record = find_container(self._engine.records, container_id)
+            record = find_container(self._engine.records, known.id)
         except CoracleError:
             return check.interval
         before = health_of(self._engine.paths, record) if record is not None else None

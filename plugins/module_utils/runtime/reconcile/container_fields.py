@@ -99,6 +99,7 @@ FIELDS = (
     Field("device_cgroup_rules", "device.parse_device_rules", LIST, default=[]),
     Field("umask", "parse_umask", OCTAL, default=0o022),
     Field("annotations", "environment.parse_labels", MAP, default={}, change=LIVE),
+    Field("cgroup_parent", "unit.parse_cgroup_parent"),
     Field("cgroupns_mode", "isolation.parse_cgroupns_mode"),
     Field("ipc_mode", "isolation.parse_ipc_mode"),
     Field("pid_mode", "isolation.parse_pid_mode"),

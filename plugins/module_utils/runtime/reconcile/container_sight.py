@@ -84,6 +84,10 @@ class Sight:
             from ..linux.programs import find_program
 
             check_journal(find_program(self.engine.conmon))
+        if asked.cgroup_parent:
+            from ..linux.cgroups import check_parent
+
+            check_parent(asked.cgroup_parent, "cgroup_parent")
         if asked.blkio_weight is not None:
             from ..container.host_facts import read_host_facts
             from ..container.spec_resources import check_weight

@@ -169,6 +169,18 @@ def test_frozen_on_v2(tmp_path: pathlib.Path, v2: CgroupLayout, events: str, fro
     assert not cgroups.is_frozen("missing", v2)
 
 
+def test_a_parent_must_not_have_processes_on_v2(tmp_path: pathlib.Path, v2: CgroupLayout) -> None:
+    top = pathlib.Path(v2.unified or "")
+    group(top / "batch", cgroup__procs="")
+    group(top / "batch/busy", cgroup__procs="1\n")
+    cgroups.check_parent("new/below", "cgroup_parent", v2)
+    cgroups.check_parent("batch/night", "cgroup_parent", v2)
+    for path in ("batch/busy", "batch/busy/below"):
+        with pytest.raises(HostNotReady, match="the control group /batch/busy has processes of its own"):
+            cgroups.check_parent(path, "cgroup_parent", v2)
+    cgroups.check_parent("batch/busy", "cgroup_parent", v2._replace(mode="hybrid"))
+
+
 @pytest.mark.parametrize(("state", "frozen"), [("FROZEN\n", True), ("THAWED\n", False), ("FREEZING\n", True)])
 def test_frozen_on_v1(tmp_path: pathlib.Path, state: str, frozen: bool) -> None:
     group(tmp_path / "freezer" / "c", freezer__state=state)

@@ -120,6 +120,7 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
     "device_cgroup_rules": (["c 189:* rmw", "a *:* r"], [" c  189:*  rwm", "a *:* r"], ["c 189:1 rwm"]),
     "umask": ("0027", 0o27, "077"),
     "annotations": ({"a": 1}, {"a": "1"}, {"a": "2"}),
+    "cgroup_parent": ("/batch/night", "batch//night/", "/batch"),
     "cgroupns_mode": ("private", "private", "host"),
     "ipc_mode": ("container:db", "container:db", "shareable"),
     "pid_mode": ("host", "host", "container:db"),
