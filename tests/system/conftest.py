@@ -58,6 +58,7 @@ class Controller:
             **os.environ,
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_TIMEOUT": "60",  # seconds for sudo to answer on an emulated processor
             "ANSIBLE_LOCAL_TEMP": str(self.work / "local"),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._logins),

@@ -153,12 +153,13 @@ def test_programs_are_executed(controller: Controller, machine: Machine) -> None
 
     assert execute("id -u", user="app", tty=True)["stdout"] == "1000"
     assert execute("cat /proc/self/cgroup")["stdout"] == "0::/"
-    begun = execute("sh -c 'sleep 20; touch /late'", detach=True)
+    begun = execute("sh -c 'until [ -e /go ]; do sleep 1; done; touch /late'", detach=True)
     group = machine.ssh(f"cat /sys/fs/cgroup/coracle/{container_id}/cgroup.procs").split()
     assert len(group) >= 3
     controller.log_out()
     sessions = f"sudo sh -c 'ls /run/coracle/containers/{container_id}/*/exec'"
     assert machine.ssh(sessions).split() == [begun["exec_id"]]
+    execute("touch /go")
     wait_until("nothing is left of it", lambda: machine.ssh(sessions).split() == [])
     assert execute("ls /late", creates="/late")["changed"] is False
     remove(controller, "nap")

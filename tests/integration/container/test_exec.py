@@ -177,7 +177,7 @@ def test_timeout_kills_the_session(harbour: Harbour, tty: bool, runtime: str) ->
     harbour.start("web", *SLEEP, runtime=runtime)
     line = "echo begun; setsid sleep 501 & sleep 502 & sleep 503 | sleep 504"
     with pytest.raises(TimedOut, match=r"sh did not finish in .* and was killed") as late:
-        execute(harbour, "sh", "-c", line, timeout=0.5, tty=tty)
+        execute(harbour, "sh", "-c", line, timeout=3.0, tty=tty)
     assert late.value.facts["rc"] == 124
     assert late.value.facts["stdout"].strip() == "begun"
     text = execute(harbour, "ps", "-o", "args").stdout.decode()
