@@ -32,13 +32,17 @@ class Context(t.NamedTuple):
 
     def complain(self, text: str) -> None:
         """One error, as Docker's users know it."""
+        from .spoken import as_typed
+
         mark = "\033[1;31mError:\033[0m" if self.colour else "Error:"
-        self.err.write(f"{mark} {text}\n")
+        self.err.write(f"{mark} {as_typed(text)}\n")
         self.err.flush()
 
     def warn(self, text: str) -> None:
+        from .spoken import as_typed
+
         mark = "\033[1;33mWARNING:\033[0m" if self.colour else "WARNING:"
-        self.err.write(f"{mark} {text}\n")
+        self.err.write(f"{mark} {as_typed(text)}\n")
         self.err.flush()
 
     def confirms(self, question: str) -> bool:

@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ..errors import Conflict, InvalidInput, NotFound
-from .container_options import OPTIONS, add_options, given_options
+from .container_options import add_options, given_options
 from .registry_flags import add_registry_flags, registry_options
 
 if t.TYPE_CHECKING:
@@ -96,30 +96,21 @@ def created(context: Context, options: argparse.Namespace) -> t.Iterator[Contain
 
 
 def read_config(context: Context, options: argparse.Namespace) -> ContainerConfig:
-    """What was asked for, in normal form; InvalidInput names options as they are typed here."""
+    """What was asked for, in normal form."""
     from ..container.contradictions import check_config
     from ..oci.platforms import parse_platform
     from ..reconcile.container_fields import described
+    from ..reconcile.container_sight import Sight
     from .container_texts import given_texts
 
     given = {**given_options(options), **given_texts(options)}
     given["command"] = options.command or None
-    try:
-        config = described(_with_names(context, given))
-        check_config(config)
-    except InvalidInput as error:
-        raise as_typed(error) from None
+    config = described(_with_names(context, given))
+    check_config(config)
+    Sight(context.engine).check_demands(config)
     config.image = _image_name(context, options.image)
     config.platform = str(parse_platform(options.platform)) if options.platform else None
     return config
-
-
-def as_typed(error: InvalidInput) -> InvalidInput:
-    """`--publish` for `published_ports`."""
-    for option in OPTIONS:
-        if error.message.startswith(f"{option.field}:"):
-            error.message = f"--{option.flags.split()[-1][2:]}{error.message[len(option.field) :]}"
-    return error
 
 
 def _with_names(context: Context, given: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -25,8 +25,10 @@ def for_each(context: Context, names: t.Iterable[str], act: t.Callable[[str], st
         except BrokenPipeError:
             raise
         except (CoracleError, OSError) as caught:
+            from .spoken import as_typed
+
             error = caught if isinstance(caught, CoracleError) else from_os_error(caught)
-            answers.append({"name": name, "error": str(error)})
+            answers.append({"name": name, "error": as_typed(str(error))})
             context.complain(str(error))
         else:
             answers.append({"name": said or name, "error": ""})

@@ -16,10 +16,12 @@ from ..container.log_values import check_readable
 from .lookup import find_container
 
 if t.TYPE_CHECKING:
+    from ..container.records import ContainerRecord
     from .context import Context
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--details", action="store_true", help="Show extra details provided to logs")
     parser.add_argument("-f", "--follow", action="store_true", help="Go on with what comes")
     parser.add_argument(
         "--since", metavar="string", help='Only from then on: a time, or "42m" for 42 minutes ago'
@@ -40,6 +42,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, options: argparse.Namespace) -> int:
     query = _query(options)
     record = find_container(context, options.container)
+    shown = Shown(options.timestamps, _details(record) if options.details else None)
     check_readable(record)
     if options.follow:
         from ..operations.follow_logs import follow_logs
@@ -48,7 +51,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
             if context.json:
                 context.say(json.dumps(_entry(line), ensure_ascii=False))
             else:
-                _write(context, line, options.timestamps)
+                _write(context, line, shown)
         return 0
     from ..container.log_lines import read_lines
 
@@ -57,7 +60,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
         context.say_json([_entry(line) for line in lines])
         return 0
     for line in lines:
-        _write(context, line, options.timestamps)
+        _write(context, line, shown)
     return 0
 
 
@@ -71,11 +74,34 @@ def _query(options: argparse.Namespace) -> LogQuery:
     )
 
 
-def _write(context: Context, line: LogLine, timestamps: bool) -> None:
+def _details(record: ContainerRecord) -> str:
+    """`LEVEL=debug,tier=db`: labels and variables that the log options `labels` and `env` name."""
+    from urllib.parse import quote_plus
+
+    asked = record.config.log_options or {}
+    given = {"labels": record.config.labels or {}, "env": record.config.env or {}}
+    found = {
+        name: values[name]
+        for option, values in given.items()
+        for name in asked.get(option, "").split(",")
+        if name in values
+    }
+    return ",".join(f"{quote_plus(name)}={quote_plus(found[name])}" for name in sorted(found))
+
+
+class Shown(t.NamedTuple):
+    """What stands before a line; `details` None: none."""
+
+    timestamps: bool
+    details: str | None
+
+
+def _write(context: Context, line: LogLine, shown: Shown) -> None:
     """At once: both streams may go to the same place, where their order shall be the one in the log."""
     stream = context.err if line.stream == "stderr" else context.out
-    time = line.time.encode() + b" " if timestamps else b""
-    stream.buffer.write(time + line.text + (b"\n" if line.complete else b""))
+    time = f"{line.time} " if shown.timestamps else ""
+    details = "" if shown.details is None else f"{shown.details} "
+    stream.buffer.write((time + details).encode() + line.text + (b"\n" if line.complete else b""))
     stream.buffer.flush()
 
 

@@ -122,6 +122,7 @@ def _run(line: Line, word: Word, run: t.Callable[..., int], options: t.Any) -> i
     from ..engine import open_engine
     from ..operations.hold_version import hold_own_version
     from .context import Context, has_colour
+    from .mend import mend
 
     wants_json = line.json or options.json
     if wants_json and getattr(options, "format", None) not in (None, "json"):
@@ -133,6 +134,7 @@ def _run(line: Line, word: Word, run: t.Callable[..., int], options: t.Any) -> i
         context = Context(engine, sys.stdout, sys.stderr, sys.stdin, wants_json, colour)
         try:
             _check_privileges()
+            mend(context, word.name)
             code = run(context, options)
         except BrokenPipeError:
             raise

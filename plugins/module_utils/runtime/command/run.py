@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import typing as t
 
 from ..errors import CoracleError, InvalidInput, RuntimeFailure, collecting
+from ..linux import cgroups
 from .create import add_creation, created
 from .terminal_flags import add_detach_keys, add_sig_proxy
 
@@ -16,9 +18,22 @@ if t.TYPE_CHECKING:
     from .context import Context
 
 
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d", "--detach", action="store_true", help="Run container in background and print its ID"
+    )
+    parser.add_argument(
+        "-a",
+        "--attach",
+        action="append",
+        default=[],
+        metavar="list",
+        type=str.lower,
+        choices=_STREAMS,
+        help="Attach to STDIN, STDOUT or STDERR",
     )
     add_detach_keys(parser)
     add_sig_proxy(parser)
@@ -41,6 +56,9 @@ def run(context: Context, options: argparse.Namespace) -> int:
         raise InvalidInput("the input device is not a TTY")
     if context.json and not options.detach:
         raise InvalidInput("--json needs -d: without it the answer is what the program says")
+    if options.attach and options.detach:
+        raise InvalidInput("Conflicting options: -a and -d")
+    cgroups.layout()  # nothing is made that could not be started
     with created(context, options) as record:
         _warn_of_firewall(context, record)
         if not options.detach:
@@ -67,17 +85,24 @@ def _start(context: Context, record: ContainerRecord) -> int:
 
 
 def _stay(context: Context, options: argparse.Namespace, record: ContainerRecord) -> int:
+    from ..linux.terminal import Stdio
     from ..operations.run_attached import start_attached
     from .carry_out import prepare_start
 
+    wanted = options.attach or _STREAMS
     prepare_start(context, record)
-    code = start_attached(
-        context.engine,
-        record.id,
-        stdin=bool(record.config.interactive),
-        detach_keys=options.detach_keys,
-        sig_proxy=options.sig_proxy,
-    )
+    with open(os.devnull, "r+b", buffering=0) as nowhere:
+        out, err = (
+            number if name in wanted else nowhere.fileno() for number, name in enumerate(_STREAMS[1:], 1)
+        )
+        code = start_attached(
+            context.engine,
+            record.id,
+            stdio=Stdio(stdout=out, stderr=err),
+            stdin=bool(record.config.interactive) and "stdin" in wanted,
+            detach_keys=options.detach_keys,
+            sig_proxy=options.sig_proxy,
+        )
     return code or 0
 
 

@@ -9,7 +9,6 @@ import typing as t
 
 from ..errors import InvalidInput
 from .container_options import add_options, given_options
-from .create import as_typed
 from .each import for_each
 from .lookup import find_container
 
@@ -35,10 +34,7 @@ def run(context: Context, options: argparse.Namespace) -> int:
     given = given_options(options)
     if not given:
         raise InvalidInput("you must provide one or more flags when using this command")
-    try:
-        asked = described(given)
-    except InvalidInput as error:
-        raise as_typed(error) from None
+    asked = described(given)
     fields = frozenset([*given, *(["restart_retries"] if "restart_policy" in given else [])])
 
     def update(name: str) -> None:

@@ -38,6 +38,7 @@ def build_limits(config: ContainerConfig, host: HostFacts) -> dict[str, t.Any]:
     Raises HostNotReady when one that was asked for has no controller on this host, InvalidInput for a
     processor or memory node that it does not have.
     """
+    check_cpus(config)
     _check_sets(config)
     _check_controllers(config, host)
     sections = {
@@ -84,6 +85,17 @@ def _block_io(config: ContainerConfig) -> dict[str, t.Any]:
 def _rate(option: str, asked: dict[str, t.Any]) -> dict[str, int]:
     major, minor = block_device(asked["path"], option)
     return {"major": major, "minor": minor, "rate": asked["rate"]}
+
+
+def check_cpus(config: ContainerConfig) -> None:
+    """As Docker does: more than there are would be no limit, and is rather a mistake."""
+    there = len(numbers_of(online("cpu") or "0")) if config.cpus else 0
+    if config.cpus and config.cpus > there:
+        raise InvalidInput(
+            f"cpus: range of CPUs is from 0.01 to {there}.00, as there are only {there} CPUs available",
+            "ask for less, or leave it out for no limit",
+            option="cpus",
+        )
 
 
 def _check_sets(config: ContainerConfig) -> None:

@@ -222,6 +222,10 @@ def parse_ulimits(value: t.Any, option: str) -> list[dict[str, t.Any]]:
     return [by_name[name] for name in sorted(by_name)]
 
 
+_FEWEST_FILES = 64
+"""The OCI runtime opens some 30 of its own, within the limit, before the program begins."""
+
+
 def _ulimit(value: t.Any, option: str) -> dict[str, t.Any]:
     if isinstance(value, dict):
         value = f"{value['name']}:{value['soft']}:{value['hard']}"
@@ -237,6 +241,10 @@ def _ulimit(value: t.Any, option: str) -> dict[str, t.Any]:
     soft, hard = numbers[0], numbers[-1]
     if hard != UNLIMITED and not 0 <= soft <= hard:
         raise refuse(value, option, "has a soft limit above the hard one")
+    if match[1] == "nofile" and soft != UNLIMITED and soft < _FEWEST_FILES:
+        raise refuse(
+            value, option, "leaves too few files to start anything", f"give at least {_FEWEST_FILES}"
+        )
     return {"name": match[1], "soft": soft, "hard": hard}
 
 

@@ -60,13 +60,24 @@ def layout(mountinfo: str = "/proc/self/mountinfo") -> CgroupLayout:
         elif mount.fstype == "cgroup2" and unified is None:
             unified = mount.target
     if unified is None and not hierarchies:
-        raise HostNotReady("control groups are not mounted", "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+        raise HostNotReady(
+            "no control groups are mounted where this process is",
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup; instead of `ip netns exec`, which hides them: nsenter",
+        )
     mode: t.Literal["v1", "hybrid", "v2"] = "v1" if unified is None else "hybrid" if hierarchies else "v2"
     if unified is not None:
         hierarchies.append(unified)
         for name in _words(unified, "cgroup.controllers"):
             controllers.setdefault(name, unified)
     return CgroupLayout(mode, controllers, unified, tuple(hierarchies))
+
+
+def layout_for_looking() -> CgroupLayout:
+    """The same for who only looks: an empty one where no groups can be seen."""
+    try:
+        return layout()
+    except HostNotReady:
+        return CgroupLayout("v1", {}, None, ())
 
 
 def _is_hierarchy_name(option: str) -> bool:
@@ -257,7 +268,7 @@ def processes(relative_path: str, at: CgroupLayout | None = None) -> list[int]:
 
 def is_frozen(relative_path: str, at: CgroupLayout | None = None) -> bool:
     """Are the processes of the group stopped by the freezer (a paused container)?"""
-    at = at or layout()
+    at = at or layout_for_looking()
     if at.mode == "v2":
         return _value(at.unified, relative_path, "cgroup.events", "frozen") == 1
     state = _words(os.path.join(at.controllers.get("freezer", ""), relative_path), "freezer.state")

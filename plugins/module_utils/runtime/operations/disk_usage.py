@@ -18,7 +18,7 @@ from ..container.status import observe
 from ..content.blobs import BlobStore
 from ..content.images import ImageName, ImageRecord, list_images, names_of, users_of
 from ..layers.store import LayerStore
-from ..linux.cgroups import CgroupLayout, layout
+from ..linux.cgroups import CgroupLayout, layout_for_looking
 from ..linux.tree_size import tree_size
 from ..oci.digest import hex_of
 from ..volume.records import VolumeRecord, containers_using, list_volumes
@@ -79,7 +79,7 @@ def disk_usage(engine: Engine) -> DiskUsage:
     with engine.records.snapshot():
         images = _images(engine)
         records = list_containers(engine.records, hidden=True, damaged=[])
-        at = layout() if records else None
+        at = layout_for_looking() if records else None
         containers = [_container(engine, record, at) for record in records]
         volumes = [_volume(engine, record) for record in list_volumes(engine.records.read())]
         return DiskUsage(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..container.status import Status, observe
-from ..linux.cgroups import layout
+from ..linux.cgroups import layout_for_looking
 from .inspect_container import Document, inspect_known
 
 if t.TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Seen(t.NamedTuple):
 
 def look_at(engine: Engine, records: t.Sequence[ContainerRecord]) -> list[Seen]:
     """Their status now; no lock is waited for."""
-    at = layout() if any(record.state.run for record in records) else None
+    at = layout_for_looking() if any(record.state.run for record in records) else None
     return [Seen(record, observe(engine, record, at)) for record in records]
 
 

@@ -17,6 +17,7 @@ from ..container import log_segments
 from ..container.records import REMOVING, ContainerRecord, delete_container, find_remains
 from ..container.status import living_processes
 from ..errors import Conflict
+from ..linux import cgroups
 from ..linux.locks import forget_lock
 from ..linux.processes import wait_until_gone
 from ..linux.trees import move_to_trash, remove_tree
@@ -54,6 +55,7 @@ def remove(engine: Engine, record: ContainerRecord, *, volumes: bool = False, wa
 
     `wait` false: called by the exit handler, for which conmon waits in turn.
     """
+    cgroups.layout()  # where they cannot be seen, nothing is begun that could not be finished
     paths = engine.paths
     conmon = living_processes(paths, record).conmon
     cancel_restart(record)

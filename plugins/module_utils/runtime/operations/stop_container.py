@@ -46,6 +46,7 @@ def end_run(
     engine: Engine, name: str, *, signal: str | None = None, timeout: int | None = None, by_user: bool
 ) -> ContainerRecord:
     """`by_user` false: the host goes down, or a restart follows; what the policy says still counts."""
+    cgroups.layout()  # where they cannot be seen, nothing is begun that could not be finished
     with locked_container(engine, name) as record:
         cancel_restart(record)
         record.state.stopped_by_user = record.state.stopped_by_user or by_user

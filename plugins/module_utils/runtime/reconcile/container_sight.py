@@ -78,7 +78,13 @@ class Sight:
         )
 
     def check_demands(self, asked: ContainerConfig) -> None:
-        """HostNotReady for what no container can have on this host, before anything is pulled or made."""
+        """HostNotReady or InvalidInput for what no container can have on this host, before anything is pulled
+        or made.
+        """
+        if asked.cpus is not None:
+            from ..container.spec_resources import check_cpus
+
+            check_cpus(asked)
         if asked.log_driver == "journald":
             from ..container.log_values import check_journal
             from ..linux.programs import find_program

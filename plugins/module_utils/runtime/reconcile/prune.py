@@ -26,7 +26,7 @@ from ..container.sharing import in_order_of_start
 from ..container.status import observe
 from ..content.images import ImageName, ImageRecord, list_images, names_of, users_of
 from ..errors import CleanupFailed, Conflict, InvalidInput, NotFound, collecting
-from ..linux.cgroups import layout
+from ..linux.cgroups import layout_for_looking
 from ..linux.tree_size import tree_size
 from ..network.model import DEFAULT_NETWORK
 from ..network.records import endpoints_in, list_networks
@@ -144,7 +144,7 @@ class _Sketch:
         damaged: list[BaseException] = []
         self.all_containers = list_containers(engine.records, hidden=True, damaged=damaged)
         self.unreadable = [str(error) for error in damaged]
-        at = layout() if self.all_containers else None
+        at = layout_for_looking() if self.all_containers else None
         self.statuses = {record.id: observe(engine, record, at).status for record in self.all_containers}
 
     def finished(self) -> PlannedPrune:

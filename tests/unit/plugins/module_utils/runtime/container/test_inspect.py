@@ -92,7 +92,7 @@ def test_limits_and_host_side() -> None:
         memory="64m",
         cpus=1.5,
         cpuset_cpus="0-1",
-        ulimits=["nofile:1:2"],
+        ulimits=["nofile:64:128"],
         restart_policy="on-failure:3",
         capabilities=["net_admin"],
         devices=["/dev/fuse"],
@@ -106,7 +106,7 @@ def test_limits_and_host_side() -> None:
         128 * 1024**2,
         1_500_000_000,
     )
-    assert (host["CpusetCpus"], host["Ulimits"]) == ("0-1", [{"Name": "nofile", "Soft": 1, "Hard": 2}])
+    assert (host["CpusetCpus"], host["Ulimits"]) == ("0-1", [{"Name": "nofile", "Soft": 64, "Hard": 128}])
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
     assert host["CapAdd"] == ["NET_ADMIN"]
     assert host["Devices"] == [

@@ -133,7 +133,16 @@ REFUSED: list[tuple[t.Callable[[t.Any, str], t.Any], list[t.Any]]] = [
     (values.parse_groups, [["a:b"], "audio", [""], [True], ["4294967296"]]),
     (
         values.parse_ulimits,
-        [["nofile"], ["files=1"], ["nofile=2:1"], ["nofile=-1:5"], ["nofile=x"], "nofile=1", [1]],
+        [
+            ["nofile"],
+            ["files=1"],
+            ["nofile=2:1"],
+            ["nofile=-1:5"],
+            ["nofile=x"],
+            ["nofile=10:20"],
+            "nofile=1",
+            [1],
+        ],
     ),
     (values.parse_command, ["echo 'x", {"a": 1}, [True], [None], ["a\0"], ["\ud800"], 7]),
     (values.parse_runtime, ["", "../crun", "/opt/../crun", "crun -v", "./crun"]),
