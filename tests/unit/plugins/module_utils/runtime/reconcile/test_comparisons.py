@@ -69,7 +69,7 @@ def test_what_counts(then: Options, now: Options, comparisons: dict[str, str], d
         ("labels", {"b": "1"}, {"a": "1"}, {"a": "1", "b": "1"}),
         ("tmpfs", {"/b": ""}, {"/a": "size=1m"}, {"/a": "size=1m", "/b": ""}),
         ("capabilities", ["CHOWN", "KILL"], ["FOWNER"], ["CHOWN", "FOWNER", "KILL"]),
-        ("ulimits", ["core:1:1", "nofile:9:9"], ["nofile:8:8"], ["core:1:1", "nofile:8:8"]),
+        ("ulimits", ["core:1:1", "nofile:90:90"], ["nofile:80:80"], ["core:1:1", "nofile:80:80"]),
         ("volumes", ["a:/a", "b:/b"], ["c:/b"], ["a:/a", "c:/b"]),
         ("devices", ["/dev/null:/dev/b"], ["/dev/null:/dev/a"], ["/dev/null:/dev/a", "/dev/null:/dev/b"]),
         ("published_ports", ["9:90", "8:80"], ["7:70"], ["9:90", "8:80", "7:70"]),
