@@ -138,7 +138,7 @@ def _read_mount(text: str, option: str) -> dict[str, t.Any]:
 
 
 def read_secrets(texts: Texts, option: str) -> list[dict[str, t.Any]]:
-    """`name=token,path=/root/token,uid=1000,mode=0400`. There is no key for a value: others see arguments."""
+    """`name=token,path=/etc/token,uid=1000,mode=0400`. There is no key for a value: others see arguments."""
     return [_read_secret(text, option) for text in texts]
 
 
