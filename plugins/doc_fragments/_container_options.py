@@ -183,6 +183,16 @@ options:
       non_recursive:
         description: Mount the source of a V(bind) mount without what is mounted below it.
         type: bool
+      read_only_non_recursive:
+        description:
+          - Let what is mounted below the source of a V(bind) mount be written to, although
+            O(mounts[].read_only=true).
+        type: bool
+      read_only_force_recursive:
+        description:
+          - V(true) says what is so anyway - O(mounts[].read_only=true) holds for what is mounted below the
+            source of a V(bind) mount, too.
+        type: bool
       no_copy:
         description: Do not fill an empty V(volume) with what the image has at the target.
         type: bool

@@ -48,6 +48,8 @@ _MOUNT = {
     },
     "create_mountpoint": {"type": "bool"},
     "non_recursive": {"type": "bool"},
+    "read_only_non_recursive": {"type": "bool"},
+    "read_only_force_recursive": {"type": "bool"},
     "no_copy": {"type": "bool"},
     "labels": {"type": "dict"},
     "volume_driver": {"type": "str"},

@@ -58,23 +58,11 @@ REFUSED = (
 )
 """Options of `container`; in docs/migrating.md under "Options that cannot be used"."""
 
-REFUSED_OF_MOUNTS = (
-    Refusal(
-        ("read_only_non_recursive",),
-        "read-only holds for what is mounted below, too",
-        "use non_recursive: true, which leaves that out",
-    ),
-    Refusal(
-        ("read_only_force_recursive",),
-        "read-only holds for what is mounted below, wherever Linux can do it",
-        "leave it out",
-    ),
-)
 REFUSED_TYPES = {
     "npipe": Refusal(("npipe",), "named pipes are of Windows", "use type bind for a socket"),
     "cluster": Refusal(("cluster",), "there is no swarm", "use type volume"),
 }
-"""Of `mounts`."""
+"""Of `mounts`, by their type."""
 
 
 class Only(t.NamedTuple):
@@ -130,19 +118,9 @@ def refusal_of(given: t.Mapping[str, t.Any]) -> InvalidInput | None:
             return by_name[name].of(name)
     mounts = given.get("mounts")
     for mount in mounts if isinstance(mounts, list) else ():
-        error = _refusal_of_mount(mount) if isinstance(mount, dict) else None
-        if error is not None:
-            return error
-    return None
-
-
-def _refusal_of_mount(mount: dict[str, t.Any]) -> InvalidInput | None:
-    kind = mount.get("type")
-    if isinstance(kind, str) and kind in REFUSED_TYPES:
-        return REFUSED_TYPES[kind].of(f"mounts: type {kind}")
-    for refusal in REFUSED_OF_MOUNTS:
-        if refusal.names[0] in mount:
-            return refusal.of(f"mounts: {refusal.names[0]}")
+        kind = mount.get("type") if isinstance(mount, dict) else None
+        if isinstance(kind, str) and kind in REFUSED_TYPES:
+            return REFUSED_TYPES[kind].of(f"mounts: type {kind}")
     return None
 
 

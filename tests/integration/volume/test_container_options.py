@@ -28,6 +28,10 @@ def cases(target: Target, place: str) -> list[tuple[Options, str]]:
         ({"mounts": [{**BIND, "propagation": "rslave"}]}, "mounts: /etc:/a:rslave is new"),
         ({"mounts": [{**BIND, "non_recursive": True}]}, "mounts: /etc:/a:bind is new"),
         (
+            {"mounts": [{**BIND, "read_only": True, "read_only_non_recursive": True}]},
+            "mounts: /etc:/a:ro,ro-non-recursive is new",
+        ),
+        (
             {"mounts": [{**BIND, "source": f"{place}/made", "create_mountpoint": True}]},
             f"mounts: {place}/made:/a is new",
         ),

@@ -144,6 +144,12 @@ def test_what_is_mounted_below_a_source(stocked: Harbour, tmp_path: pathlib.Path
         stack.callback(subprocess.run, ["umount", str(below)], check=True)
         mount = {"type": "bind", "source": f"{tmp_path}/place", "target": "/a"}
         assert run(stocked, "one", "ls /a/below", runtime=runtime, **asked(mount)) == ""
+        program = "touch /a/below/x 2> /dev/null && echo written; touch /a/x 2> /dev/null || echo not here"
+        read_only = {**mount, "read_only": True}
+        assert run(stocked, "all", program, runtime=runtime, **asked(read_only)) == "not here\n"
+        on_top = asked({**read_only, "read_only_non_recursive": True})
+        assert run(stocked, "top", program, runtime=runtime, **on_top) == "written\nnot here\n"
+        (below / "x").unlink()
         not_below = asked({**mount, "non_recursive": True})
         assert run(stocked, "other", "ls /a/below", runtime=runtime, **not_below) == "hidden\n"
 

@@ -14,6 +14,7 @@ from ..oci.reference import familiar_name
 from ..paths import Paths
 from .config import ContainerConfig
 from .effective import Effective
+from .mount_values import READ_ONLY_ON_TOP
 from .storage import VolumeMount, tmpfs_of
 
 Item = dict[str, t.Any]
@@ -81,10 +82,11 @@ def asked_mount(item: Item) -> Item:
 
 
 def _bind_options(item: Item) -> Item:
-    propagation = [word for word in item["options"] if word != "bind"]
+    propagation = [word for word in item["options"] if word not in ("bind", READ_ONLY_ON_TOP)]
     return {
         **({"Propagation": propagation[0]} if propagation else {}),
         **({"NonRecursive": True} if "bind" in item["options"] else {}),
+        **({"ReadOnlyNonRecursive": True} if READ_ONLY_ON_TOP in item["options"] else {}),
         **({"CreateMountpoint": True} if item.get("create", True) else {}),
     }
 

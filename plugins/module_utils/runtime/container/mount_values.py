@@ -21,6 +21,9 @@ _TMPFS_SYNTAX = "write for example /run:size=64m,mode=0755,exec; mode is octal, 
 _DEVICE_SYNTAX = "write /dev/host[:/dev/container][:rwm]"
 
 PROPAGATIONS = ("shared", "rshared", "slave", "rslave", "private", "rprivate")
+READ_ONLY_ON_TOP = "ro-non-recursive"
+"""What is mounted below a read-only bind mount can be written to; only `mounts` can say so."""
+
 _DEFAULT_MODES = ("rw", "rprivate", "rbind", "exec", "suid", "dev", "consistent", "cached", "delegated")
 _MODES = ("ro", "nocopy", "z", "Z", "noexec", "nosuid", "nodev", "bind", *PROPAGATIONS, *_DEFAULT_MODES)
 _MODES_NOT_FOR = {"bind": ("nocopy",), "volume": ("bind", *PROPAGATIONS)}

@@ -19,7 +19,7 @@ from .attachments import HOST, NONE
 from .config import ContainerConfig
 from .effective import Effective
 from .host_facts import HostFacts, find_init_program
-from .mount_values import PROPAGATIONS, RESERVED_DEVICES
+from .mount_values import PROPAGATIONS, READ_ONLY_ON_TOP, RESERVED_DEVICES
 from .secret_values import secret_targets
 from .spec_process import INIT_PATH
 from .storage import VolumeMount, asked_mounts
@@ -157,7 +157,8 @@ def _volume(volume: VolumeMount, source: str, host: HostFacts) -> dict[str, t.An
     if volume.read_only or "ro" in given:
         is_directory = (volume.type == "volume" and not volume.subpath) or os.path.isdir(source)
         can_hold_mounts = recursion == "rbind" and is_directory
-        can_recurse = host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL
+        wants_more = READ_ONLY_ON_TOP not in volume.options
+        can_recurse = wants_more and host.machine.kernel >= _RECURSIVE_READ_ONLY_KERNEL
         # crun 1.8 opens what is `rro` as a directory
         switches += ["ro", "rro"] if can_hold_mounts and can_recurse else ["ro"]
     return _mount(volume.target, "bind", source, [recursion, propagation, *switches])

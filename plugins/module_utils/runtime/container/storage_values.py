@@ -17,14 +17,24 @@ import typing as t
 from ..errors import InvalidInput
 from ..oci.reference import is_image_id, parse_reference
 from .environment_values import parse_labels
-from .mount_values import PROPAGATIONS, is_too_long, mount_target, tmpfs_options, volume_source
+from .mount_values import (
+    PROPAGATIONS,
+    READ_ONLY_ON_TOP,
+    is_too_long,
+    mount_target,
+    tmpfs_options,
+    volume_source,
+)
 from .values import parse_boolean, parse_size, parse_text, refuse
 
 Item = dict[str, t.Any]
 
 _FOR_ALL = ("type", "target", "source", "read_only", "consistency")
 _ONLY_FOR = {
-    "bind": ("propagation", "create_mountpoint", "non_recursive"),
+    "bind": (
+        *("propagation", "create_mountpoint", "non_recursive"),
+        *("read_only_non_recursive", "read_only_force_recursive"),
+    ),
     "volume": ("no_copy", "labels", "volume_driver", "volume_options", "subpath"),
     "tmpfs": ("tmpfs_size", "tmpfs_mode", "tmpfs_options"),
     "image": ("subpath",),
@@ -82,8 +92,24 @@ def _bind(keys: Item, option: str) -> Item:
         raise refuse(propagation, f"{option}: propagation", "is unknown", ", ".join(PROPAGATIONS))
     words = [propagation] if propagation != "rprivate" else []
     words += ["bind"] if parse_boolean(keys.get("non_recursive", False), f"{option}: non_recursive") else []
+    words += _read_only_below(keys, option)
     create = parse_boolean(keys.get("create_mountpoint", False), f"{option}: create_mountpoint")
     return {"source": source, "options": sorted(words), **({} if create else {"create": False})}
+
+
+def _read_only_below(keys: Item, option: str) -> list[str]:
+    """Read-only holds below, too, unless it is not wanted; to want it says nothing new."""
+    asked = [
+        name
+        for name in ("non_recursive", "read_only_non_recursive", "read_only_force_recursive")
+        if parse_boolean(keys.get(name, False), f"{option}: {name}")
+    ]
+    if len(asked) > 1:
+        raise InvalidInput(f"{option}: {asked[0]} and {asked[1]} contradict each other", "keep one of them")
+    is_read_only = parse_boolean(keys.get("read_only", False), f"{option}: read_only")
+    if asked and asked != ["non_recursive"] and not is_read_only:
+        raise InvalidInput(f"{option}: {asked[0]} has no meaning for what can be written", "give read_only")
+    return [READ_ONLY_ON_TOP] if "read_only_non_recursive" in asked else []
 
 
 def _volume(keys: Item, option: str) -> Item:

@@ -20,7 +20,6 @@ from ansible_collections.coracle.engine.plugins.module_utils.module.docker_optio
     DOCKER,
     ONLY,
     REFUSED,
-    REFUSED_OF_MOUNTS,
     REFUSED_TYPES,
     Refusal,
     check_docker_options,
@@ -106,13 +105,11 @@ def test_options_for_a_daemon_are_refused_or_mean_the_registry(names: str) -> No
 
 
 @pytest.mark.parametrize("option", SUBOPTIONS)
-def test_every_suboption_is_taken_or_refused(option: str) -> None:
+def test_every_suboption_is_taken(option: str) -> None:
     taken = {
         name for key, spec in OURS[option]["options"].items() for name in (key, *spec.get("aliases", ()))
     }
-    refused = {refusal.names[0] for refusal in REFUSED_OF_MOUNTS} if option == "mounts" else set()
-    assert not taken & refused
-    assert set(SUBOPTIONS[option].split()) <= taken | refused
+    assert set(SUBOPTIONS[option].split()) <= taken
 
 
 def test_every_type_of_mount_is_taken_or_refused() -> None:
@@ -151,8 +148,6 @@ def test_a_refused_option_is_told_under_the_name_that_was_written() -> None:
     [
         ({"type": "npipe", "target": "/x"}, "mounts: type npipe: named pipes are of Windows"),
         ({"type": "cluster"}, "mounts: type cluster: there is no swarm (use type volume)"),
-        ({"read_only_non_recursive": True}, "mounts: read_only_non_recursive: read-only holds"),
-        ({"read_only_force_recursive": True}, "mounts: read_only_force_recursive: read-only holds"),
     ],
 )
 def test_mounts_that_cannot_be(mount: dict[str, t.Any], problem: str) -> None:
@@ -192,8 +187,6 @@ def rows() -> t.Iterator[str]:
         yield _row(", ".join(f"`{name}`" for name in refusal.names), refusal)
     for kind, refusal in REFUSED_TYPES.items():
         yield _row(f"`mounts`: `type: {kind}`", refusal)
-    for refusal in REFUSED_OF_MOUNTS:
-        yield _row(f"`mounts`: `{refusal.names[0]}`", refusal)
     for name, only in ONLY.items():
         values = " or ".join(f"`{_yaml(value)}`" for value in only.values if value != "")
         yield f"| `{name}`, other than {values} | {only.problem} | {only.instead} |"

@@ -168,6 +168,7 @@ def test_mounts() -> None:
 def test_mounts_of_every_type() -> None:
     asked = [
         {"type": "bind", "source": "/srv", "target": "/bind", "propagation": "rslave", "non_recursive": True},
+        {"type": "bind", "source": "/a", "target": "/zz", "read_only": True, "read_only_non_recursive": True},
         {"type": "volume", "source": "data", "target": "/data", "no_copy": True, "subpath": "a/b"},
         {
             "target": "/own",
@@ -221,6 +222,13 @@ def test_mounts_of_every_type() -> None:
             "Target": "/tmpfs",
             "ReadOnly": False,
             "TmpfsOptions": {"SizeBytes": 1 << 20, "Mode": 0o1770},
+        },
+        {
+            "Type": "bind",
+            "Source": "/a",
+            "Target": "/zz",
+            "ReadOnly": True,
+            "BindOptions": {"ReadOnlyNonRecursive": True},
         },
     ]
     mounts = {mount["Destination"]: mount for mount in facts["Mounts"]}

@@ -25,6 +25,9 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.s
     CAPABILITIES,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.spec import build_spec
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.storage_values import (
+    parse_mounts,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.users import ResolvedUser
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
     CoracleError,
@@ -328,6 +331,18 @@ def test_volumes(text: str, source: str, options: list[str]) -> None:
 def test_read_only_below_too_where_the_kernel_can() -> None:
     host = HOST._replace(machine=Machine("x86_64", (5, 11)))
     mount = mounts_of(specification(host, volumes=parse_volumes(["/etc:/x:ro"], "volumes")))["/x"]
+    assert mount["options"] == ["rbind", "rprivate", "ro"]
+
+
+def test_read_only_on_top_alone() -> None:
+    asked = {
+        "type": "bind",
+        "source": "/etc",
+        "target": "/x",
+        "read_only": True,
+        "read_only_non_recursive": True,
+    }
+    mount = mounts_of(specification(mounts=parse_mounts([asked], "mounts")))["/x"]
     assert mount["options"] == ["rbind", "rprivate", "ro"]
 
 

@@ -30,6 +30,11 @@ SAME_AS_VOLUMES = [
          "create_mountpoint": True},
         "/srv:/x:bind",
     ),
+    (
+        {"type": "bind", "source": "/srv", "target": "/x", "read_only": True, "create_mountpoint": True,
+         "read_only_force_recursive": True, "read_only_non_recursive": False},
+        "/srv:/x:ro",
+    ),
     ({"target": "/x", "source": "data"}, "data:/x"),
     ({"target": "/x", "source": "data", "type": "volume", "no_copy": False}, "data:/x"),
     ({"target": "/x", "source": "data", "volume_driver": "local", "labels": {}}, "data:/x"),
@@ -156,6 +161,27 @@ def test_no_list_of_dictionaries(value: t.Any) -> None:
         parse_mounts(value, "mounts")
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"read_only_non_recursive": True}, "read_only_non_recursive has no meaning for what can be written"),
+        ({"read_only_force_recursive": True}, "read_only_force_recursive has no meaning for what can be"),
+        (
+            {"read_only": True, "non_recursive": True, "read_only_non_recursive": True},
+            "non_recursive and read_only_non_recursive contradict each other",
+        ),
+        (
+            {"read_only": True, "read_only_non_recursive": True, "read_only_force_recursive": True},
+            "contradict each other",
+        ),
+        ({"type": "volume", "read_only_non_recursive": True}, "has no meaning for type volume"),
+    ],
+)
+def test_what_is_below_a_read_only_mount(given: dict[str, t.Any], problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem):
+        parse_mounts([{"type": "bind", "source": "/srv", "target": "/x", **given}], "mounts")
+
+
 def test_a_target_is_named_once() -> None:
     with pytest.raises(InvalidInput, match="/x is there twice"):
         parse_mounts([{"target": "/x"}, {"target": "/x/"}], "mounts")
@@ -190,6 +216,7 @@ def test_one_container_in_two_ways() -> None:
 KEYS = [
     *("type", "source", "target", "read_only", "propagation", "no_copy", "labels", "tmpfs_size"),
     *("tmpfs_mode", "tmpfs_options", "create_mountpoint", "non_recursive", "subpath"),
+    *("read_only_non_recursive", "read_only_force_recursive"),
     *("volume_options", "volume_driver"),
 ]
 CONTENT = st.one_of(
