@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -152,6 +154,30 @@ def test_save_and_load(shore: Shore, registry: Registry, tmp_path: pathlib.Path)
     refused = shore.run("load")
     assert refused.code == 1
     assert sorted(tmp_path.iterdir()) == [archive]
+
+
+def test_what_is_saved_is_whole(
+    shore: Shore, busybox_rootfs_tar: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """An image that shares its layers with one that brought them compressed otherwise."""
+    packed = tmp_path / "rootfs.tar.gz"
+    packed.write_bytes(gzip.compress(busybox_rootfs_tar.read_bytes()))
+    shore("import", str(busybox_rootfs_tar), "plain:1")
+    shore("import", "-c", "CMD true", str(packed), "packed:1")
+    archive = tmp_path / "images.tar"
+    shore("save", "-o", str(archive), "packed:1")
+    with tarfile.open(archive) as opened:
+        members = {member.name: opened.extractfile(member) for member in opened}
+        content = {name: file.read() for name, file in members.items() if file is not None}
+    [entry] = json.loads(content["index.json"])["manifests"]
+    manifest = json.loads(content[f"blobs/sha256/{entry['digest'][7:]}"])
+    for part in (entry, manifest["config"], *manifest["layers"]):
+        blob = content[f"blobs/sha256/{part['digest'][7:]}"]
+        assert (len(blob), f"sha256:{hashlib.sha256(blob).hexdigest()}") == (part["size"], part["digest"])
+    before = shore("images", "-q", "packed:1")
+    shore("rmi", "packed:1", "plain:1")
+    assert shore("load", "-i", str(archive)) == "Loaded image: packed:1\n"
+    assert shore("images", "-q", "packed:1") == before
 
 
 def test_save_refuses_a_terminal_and_unknown_images(coracle: Shore, tmp_path: pathlib.Path) -> None:

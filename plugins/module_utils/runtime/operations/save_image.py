@@ -21,13 +21,21 @@ from ..content.blobs import CHUNK, BlobStore
 from ..content.images import ImageRecord
 from ..errors import IntegrityError, doing
 from ..linux.locks import lock
-from ..oci.digest import hex_of
+from ..oci.digest import hex_of, sha256_digest
+from ..oci.documents import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    new_manifest,
+    parse_document,
+)
 from ..oci.reference import familiar_name, parse_reference
 
 if t.TYPE_CHECKING:
     from ..engine import Engine
 
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _BLOCK = 512
 _RECORD = 20 * _BLOCK  # tar archives are a whole number of these
 
@@ -50,9 +58,12 @@ def save_images(engine: Engine, images: t.Sequence[ImageToSave], sink: Sink) -> 
     with doing("save images"), lock(engine.paths, "content", shared=True):
         archive = _Tar(sink)
         blobs = BlobStore(engine.paths)
+        manifests = {image.record.id: _manifest(blobs, image.record) for image in images}
         for digest in _digests(images):
             _add_blob(archive, blobs, digest)
-        archive.add("index.json", _index(blobs, images))
+        for digest, content in {one.digest: one.content for one in manifests.values()}.items():
+            archive.add(_member(digest), content)
+        archive.add("index.json", _index(manifests, images))
         archive.add("manifest.json", _docker_manifest(images))
         archive.add("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
         return archive.finish()
@@ -62,14 +73,38 @@ def _digests(images: t.Sequence[ImageToSave]) -> list[str]:
     """Layers first: whoever reads the archive as a stream knows what to do with them at its end anyway."""
     records = [image.record for image in images]
     layers = [layer.digest for record in records for layer in record.layers]
-    documents = [digest for record in records for digest in (record.id, record.manifest_digest)]
-    return list(dict.fromkeys([*layers, *documents]))
+    return list(dict.fromkeys([*layers, *(record.id for record in records)]))
+
+
+class _Manifest(t.NamedTuple):
+    media_type: str
+    content: bytes
+    digest: str
+
+
+def _manifest(blobs: BlobStore, record: ImageRecord) -> _Manifest:
+    """The one that the image came with; another one for an image that shares layers with one that came in
+    other blobs, compressed otherwise: only those are here.
+    """
+    if not blobs.has(record.manifest_digest):
+        raise _gone(record.manifest_digest)
+    content = blobs.read(record.manifest_digest)
+    asked = parse_document(content)
+    layers = [Descriptor(layer.media_type, layer.digest, layer.size) for layer in record.layers]
+    if isinstance(asked, Manifest) and [one.digest for one in asked.layers] == [one.digest for one in layers]:
+        return _Manifest(record.media_type, content, record.manifest_digest)
+    content = new_manifest(Descriptor(OCI_CONFIG, record.id, blobs.size(record.id)), layers)
+    return _Manifest(OCI_MANIFEST, content, sha256_digest(content))
+
+
+def _gone(digest: str) -> IntegrityError:
+    return IntegrityError(f"blob {digest} is gone", "pull or load the image again")
 
 
 def _add_blob(archive: _Tar, blobs: BlobStore, digest: str) -> None:
     size = blobs.size(digest)
     if not size:
-        raise IntegrityError(f"blob {digest} is gone", "pull or load the image again")
+        raise _gone(digest)
     archive.begin(_member(digest), size)
     with blobs.open(digest, size) as reader:
         while piece := reader.read(CHUNK):
@@ -81,14 +116,15 @@ def _member(digest: str) -> str:
     return f"blobs/sha256/{hex_of(digest)}"
 
 
-def _index(blobs: BlobStore, images: t.Sequence[ImageToSave]) -> bytes:
+def _index(known: t.Mapping[str, _Manifest], images: t.Sequence[ImageToSave]) -> bytes:
     """One entry for each name, as Docker has it."""
     manifests = []
     for image in images:
+        manifest = known[image.record.id]
         descriptor = {
-            "mediaType": image.record.media_type,
-            "digest": image.record.manifest_digest,
-            "size": blobs.size(image.record.manifest_digest),
+            "mediaType": manifest.media_type,
+            "digest": manifest.digest,
+            "size": len(manifest.content),
         }
         for name in image.names:
             tag = parse_reference(name).tag
