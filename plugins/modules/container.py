@@ -135,6 +135,23 @@ options:
         published ports of UDP, where nobody can tell.
     type: float
     default: 10
+  keep_previous:
+    description:
+      - How many previous versions of the container are kept, stopped, when another one takes its place. They
+        are called C(web.previous-1f2e3d4c5b6a), have no address and no port, and are neither started nor
+        pruned. M(coracle.engine.container_info) shows them with C(KeptSince).
+      - With a number, older ones are removed, with V(0) all of them. When not given, a replaced container is
+        removed and versions that are kept stay.
+      - They are removed with their container (O(state=absent)).
+    type: int
+  rollback:
+    description:
+      - Go back to the newest version that is kept. A new container is made from what was asked for then and
+        from the image that it had then, and takes the place of the present one, which is removed. How is said
+        by O(replace) and O(ready). The version is not kept any longer.
+      - The task says nothing else about the container, not even O(image). It fails if no version is kept.
+    type: bool
+    default: false
   pull:
     description:
       - V(missing) (or V(false)) - pull the image if it is not on the target.
@@ -338,6 +355,13 @@ EXAMPLES = r"""
         path: /health
       timeout: 2m
     drain_timeout: 30
+    keep_previous: 2
+
+- name: Back to the version before
+  coracle.engine.container:
+    name: api
+    rollback: true
+    replace: start-first
 
 - name: Remove it
   coracle.engine.container:

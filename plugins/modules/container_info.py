@@ -212,6 +212,7 @@ containers:
       page cache that was not used lately, as Docker counts it; C(MemLimit) is the memory of the target where
       there is no limit. C(NetInput), C(NetOutput), C(BlockInput) and C(BlockOutput) are the bytes since the
       start, C(PIDs) the number of processes and threads.
+    - A previous version that is kept for a rollback has C(KeptSince), when another one took its place.
   returned: success
   type: list
   elements: dict

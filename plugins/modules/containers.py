@@ -39,7 +39,7 @@ options:
   containers:
     description:
       - The containers, each with C(name) and the options of M(coracle.engine.container), except C(detach),
-        C(cleanup), C(new_name) and those about registries.
+        C(cleanup), C(new_name), C(rollback) and those about registries.
       - A declaration may have a C(state) and a C(pull) of its own. With O(state=absent) all go, whatever
         they say.
       - C(depends_on) names containers of the same task that have to come first, as a list, or as a

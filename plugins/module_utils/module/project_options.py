@@ -53,6 +53,7 @@ _OF_ONE = (
     "force_kill",
     "healthy_wait_timeout",
     "image_name_mismatch",
+    "keep_previous",
     "keep_volumes",
     "kill_signal",
     "name",

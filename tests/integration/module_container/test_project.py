@@ -219,3 +219,20 @@ def test_many_at_once(target: Target) -> None:
     assert again["changed"] is False
     assert len(gone["actions"]) == 40
     assert states(target) == {}
+
+
+def test_versions_that_are_kept_are_no_strangers(target: Target) -> None:
+    """Nothing declares them, and purge leaves them as long as their container stays."""
+    options: dict[str, t.Any] = {"project": "shop", "purge": True, "defaults": {"keep_previous": 1}}
+    first, second, again, gone = target.run(
+        project(target, {"name": "web"}, **options),
+        project(target, {"name": "web", "user": "1"}, **{**options, "defaults": {"keep_previous": 1}}),
+        project(target, {"name": "web", "user": "1"}, **{**options, "defaults": {"keep_previous": 1}}),
+        project(target, **{**options, "defaults": {}}),
+    )
+    assert not first.get("failed"), first
+    assert second["actions"] == ["recreate container web, keeping the old one: user is not set, should be 1"]
+    assert again["actions"] == []
+    assert gone["actions"][:2] == ["stop container web", "remove container web"]
+    assert gone["actions"][2].startswith("remove container web.previous-")
+    assert states(target) == {}

@@ -64,6 +64,7 @@ def inspect(paths: Paths, record: ContainerRecord, status: Status) -> dict[str, 
         },
         "Mounts": _mounts(paths, whole, record.config),
         "Config": _config(record, whole),
+        **({"KeptSince": record.state.kept_since} if record.state.kept_since else {}),
     }
 
 

@@ -11,6 +11,7 @@ readers hold nothing.
     restart    set while an exit handler waits out the back-off of a restart policy
     replaces   set from the creation of a replacement until it has taken the place of the other
     draining   set when another one has taken its place while it ran, until it has been stopped
+    kept_since set when another one has taken its place and it is to stay, stopped, for a way back
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class ContainerState:
     restart: Restart | None = None
     replaces: Replaces | None = None
     took_over: bool = False  # what the container to be replaced has lent (operations/take_over_network.py)
-    draining: bool = False  # it is being removed, and the connections that it has may end first
+    draining: bool = False  # it is on its way out, and the connections that it has may end first
+    kept_since: str = ""  # RFC 3339
     rewiring: list[str] | None = None  # interfaces that have to go; set while the others change, too
     resizing: dict[str, t.Any] | None = None  # the limits that were; set while they are being changed
     takes_volumes: bool = False  # while it is being removed: anonymous volumes go with it
@@ -210,6 +212,24 @@ def list_hidden(database: Database) -> list[ContainerRecord]:
     """Only the halves of replacements under way; cheap, there are hardly ever any."""
     rows = database.read().all(f"SELECT {_COLUMNS} FROM containers WHERE name >= '.' AND name < '/'")
     return [_record(row) for row in rows]
+
+
+def list_previous(database: Database, record: ContainerRecord) -> list[ContainerRecord]:
+    """Versions of the container whose place it has taken, or one after the other, and that are kept; the
+    newest first.
+    """
+    query = f"SELECT {_COLUMNS} FROM containers WHERE instr(state, '\"kept_since\"') AND NOT name LIKE '.%'"
+    versions = [found for found in map(_record, database.read().all(query)) if is_version(found, record)]
+    return sorted(versions, key=lambda version: version.state.kept_since, reverse=True)
+
+
+def is_version(one: ContainerRecord, other: ContainerRecord) -> bool:
+    return one.id != other.id and (one.ancestor or one.id) == (other.ancestor or other.id)
+
+
+def previous_name(name: str, container_id: str) -> str:
+    """What a version of the container `name` is called when it is kept."""
+    return f"{name}.previous-{container_id[:12]}"
 
 
 def hidden_name(name: str) -> str:

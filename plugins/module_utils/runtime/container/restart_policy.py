@@ -46,7 +46,7 @@ def next_pause(last: float, uptime: float) -> float:
 
 def starts_at_boot(config: ContainerConfig, state: ContainerState) -> bool:
     """After a reboot. A container that nobody has ever started stays as it is."""
-    if state.exit is None or state.replaces is not None:
+    if state.exit is None or state.replaces is not None or state.kept_since:
         return False
     if config.restart_policy == "unless-stopped":
         return not state.stopped_by_user

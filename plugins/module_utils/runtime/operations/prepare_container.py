@@ -19,6 +19,7 @@ from ..container.attachments import joined_container
 from ..container.effective import Effective, effective_of
 from ..container.records import ContainerRecord, Run
 from ..container.status import run_directory
+from ..errors import Conflict
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
@@ -49,6 +50,8 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
     """The same with the lock held, for a container whose last run is settled. The processes of the run are
     in `record` only: the caller saves it, here or when the program has been let go.
     """
+    if record.state.kept_since:
+        raise Conflict("it is a previous version, kept for a rollback", "use rollback: true")
     record.state.run = Run(os.urandom(8).hex(), boot_id(), now())
     save(engine, record)
     try:

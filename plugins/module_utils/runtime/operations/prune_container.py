@@ -58,6 +58,8 @@ def why_needed(record: ContainerRecord, status: str, dependants: t.Iterable[Cont
         return f"it is {status}"
     if is_hidden(record.name) or record.state.replaces is not None:
         return "it is one half of a replacement"
+    if record.state.kept_since:
+        return "it is kept for a rollback"
     awaited_by = record.state.awaited_by
     if awaited_by is not None and is_alive(awaited_by):
         return "a task waits for its output"

@@ -9,7 +9,7 @@
     start the new one    it has to stay up for a moment if the old one was running, and to become healthy if
                          that is asked for
     switch               one transaction: the new one gets the name, the old one is to go
-    remove the old one
+    remove the old one   or keep it, stopped, without address or port, for a way back
 
 Or, if the new one shall start first, beside the old one and with addresses of its own:
 
@@ -36,8 +36,10 @@ from ..container.records import (
     Replaces,
     find_container,
     find_container_in,
+    hidden_for,
     hidden_name,
     list_hidden,
+    previous_name,
     save_name,
     save_state,
 )
@@ -45,7 +47,8 @@ from ..container.restart_policy import wants_restart
 from ..container.status import living_processes, observe
 from ..errors import CoracleError, NotFound, RuntimeFailure, collecting, doing
 from ..linux.locks import lock
-from ..linux.processes import wait_until_gone
+from ..linux.processes import now, wait_until_gone
+from ..network.records import delete_endpoint, delete_ports, endpoints_of
 from .create_container import create_container
 from .history import note_container
 from .locked_container import locked_container
@@ -95,11 +98,13 @@ def replace_container(
     proof: Proof | None = None,
     start_first: bool = False,
     drain_timeout: float = DRAIN_TIMEOUT,
+    keep: bool = False,
     signal: str | None = None,
     timeout: int | None = None,
 ) -> ContainerRecord:
     """The new container's record. `run`: start it, `start_first`: beside the old one if that one runs, whose
-    connections then have `drain_timeout` seconds to end. `signal` and `timeout` are for stopping the old one.
+    connections then have `drain_timeout` seconds to end. `keep` the old one, stopped and under another name.
+    `signal` and `timeout` are for stopping it.
     """
     with doing(f"replace container {name}"):
         old = find_container(engine.records, name) or _gone(name)
@@ -120,7 +125,7 @@ def replace_container(
                 if run:
                     release_container(engine, new.name)
                     _prove(engine, new, proof or Proof(), ran)
-                _switch(engine, old, new)
+                _switch(engine, old, new, keep)
             except BaseException as error:
                 _roll_back(engine, old, new, error)
                 raise
@@ -144,10 +149,8 @@ def repair_replacement(engine: Engine, replacement_id: str) -> None:
             return
         if found.state.replaces is not None:
             _undo(engine, found)
-        elif found.state.phase == REMOVING:
-            if found.state.draining and living_processes(engine.paths, found).init:
-                _retire(engine, found, 0.0)
-            remove_container(engine, found.id)
+        elif found.state.phase == REMOVING or found.state.kept_since:
+            _put_away(engine, found)
 
 
 def repair_replacements(engine: Engine) -> None:
@@ -188,8 +191,8 @@ def _roll_back(engine: Engine, old: ContainerRecord, new: ContainerRecord, error
     """
     from ..container.logs import read_output
 
-    now = find_container(engine.records, new.id)
-    if now is not None and now.state.replaces is None:
+    found = find_container(engine.records, new.id)
+    if found is not None and found.state.replaces is None:
         return
     said = ""
     runs_on = _runs(engine, old)
@@ -254,7 +257,7 @@ def _give_back(engine: Engine, old_id: str, new_id: str) -> None:
             give_back_network(transaction, old, new)
 
 
-def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
+def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord, keep: bool) -> None:
     """The new container gets the name. From here on there is no way back, and none is needed."""
     first, second = sorted((old.id, new.id))
     with (
@@ -265,7 +268,10 @@ def _switch(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> None:
         old = find_container_in(transaction, old.id) or _gone(old.name)
         new = find_container_in(transaction, new.id) or _gone(new.name)
         _take_over_in(transaction, old.id, new.id)
-        old.state.phase = REMOVING
+        if keep:
+            old.state.kept_since, old.state.stopped_by_user = now(), True
+        else:
+            old.state.phase = REMOVING
         old.state.draining = bool(new.state.replaces and new.state.replaces.beside)
         new.state.replaces = None
         new.state.took_over = False
@@ -291,9 +297,26 @@ def _retire(
     stop_container(engine, old.id, signal=signal, timeout=timeout)
 
 
+def _put_away(engine: Engine, old: ContainerRecord) -> None:
+    """Remove it, or keep it; whoever was killed in between has left it running."""
+    old = find_container(engine.records, old.id) or _gone(old.name)
+    if old.state.draining and living_processes(engine.paths, old).init:
+        _retire(engine, old, 0.0)
+    if not old.state.kept_since:
+        remove_container(engine, old.id)
+        return
+    with locked_container(engine, old.id) as kept, engine.database.transaction() as transaction:
+        kept.state.draining = False
+        save_state(transaction, kept)
+        save_name(transaction, kept.id, previous_name(hidden_for(kept.name), kept.id))
+        delete_ports(transaction, kept.id)
+        for endpoint in endpoints_of(transaction, kept.id):
+            delete_endpoint(transaction, kept.id, endpoint.network)
+
+
 def _finish(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> ContainerRecord:
-    """Remove the old container. Nobody has restarted a new one that ended before the switch."""
-    remove_container(engine, old.id)
+    """Put the old container away. Nobody has restarted a new one that ended before the switch."""
+    _put_away(engine, old)
     new = find_container(engine.records, new.id) or _gone(old.name)
     note_container(engine, "create", new, replaces=old.id)
     if new.state.run is not None:

@@ -65,3 +65,16 @@ def _told(old: dict[str, Item], new: dict[str, Item]) -> t.Iterator[str]:
             before, after = item.get(key), new[name].get(key)
             if before != after:
                 yield f"{key} on {name} is {shown(before)}, should be {shown(after)}"
+
+
+def lost_networks(asked: ContainerConfig, there: t.Callable[[], list[str]]) -> list[Difference]:
+    """Networks that a container has asked for, and that something else has disconnected it from. `there` are
+    those that it is on.
+    """
+    names = [item["name"] for item in attachments_of(asked).networks]
+    if not names:
+        return []
+    found = there()
+    lost = [name for name in names if name not in found]
+    reason = f"networks: it is not connected to {', '.join(lost)}"
+    return [Difference("networks", found, names, reason, LIVE)] if lost else []

@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..container.attachments import attachments_of
 from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
 from ..container.records import READY, ContainerRecord
@@ -25,10 +24,12 @@ from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status
 from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
+from .connection_differences import lost_networks
 from .container_fields import NETWORK, differences, merged
-from .container_request import Request, check_beside, check_request, check_sources
+from .container_request import Request, check_in_place, check_request, check_sources
 from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
+from .previous import check_is_current, check_previous
 from .record_traits import anonymous_targets, finished, interrupted_change
 from .source_differences import id_of, image_differences, moved_sources
 from .steps import Plan, Step
@@ -51,7 +52,7 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     """Changes nothing. Raises InvalidInput for what contradicts itself, NotFound, Conflict."""
     check_request(asked, request)
     check_sources(asked, request)
-    check_beside(asked, request)
+    check_previous(asked, request)
     sight.await_replacements((request.name, request.new_name or request.name))
     sketch = _Sketch(sight, asked, request)
     sketch.find()
@@ -60,14 +61,16 @@ def plan_container(sight: Sight, asked: ContainerConfig, request: Request) -> Pl
     if request.state == "absent":
         sketch.make_absent()
         return sketch.finished()
-    if asked.image:
+    if request.rollback:
+        sketch.roll_back()
+    elif asked.image:
         sketch.make_as_declared()
     else:
         sketch.change_in_place()
     sketch.bring_into_state()
     sketch.pause_or_resume()
-    sketch.await_health()
-    sketch.await_readiness()
+    sketch.wait()
+    sketch.drop_previous()
     return sketch.finished()
 
 
@@ -112,6 +115,8 @@ class _Sketch:
                 "remove the other container first, or choose another name",
             )
         self.before = self.now = old or new
+        if self.now:
+            check_is_current(self.now.record, self.request)
         if self.now and self.now.status.status == "dead" and self.request.state != "absent":
             raise StateError(self.now.status.error)
         self.name = self.now.record.name if self.now else self.request.new_name or self.request.name
@@ -146,7 +151,7 @@ class _Sketch:
         replaces, after = half.state.replaces, self.now
         if replaces and replaces.stops_it and after and not after.status.alive:
             after = after._replace(status=Status("running"))
-        self._add(RepairReplacement(half.id, self.name, replaces), after)
+        self._add(RepairReplacement(half.id, self.name, replaces, bool(half.state.kept_since)), after)
 
     def _repair(self, reason: str, after: Outlook | None) -> None:
         from .container_steps import RepairContainer
@@ -173,7 +178,10 @@ class _Sketch:
             self._stop(self.now)
         step = self._removal(self.now.record)
         self.differences.append(removed(step.describe()))
+        versions = [version.name for version in self.sight.previous(self.now.record)]
         self._add(step, None)
+        reason = f"it is a version of {self.name}"
+        self.steps += [dataclasses.replace(step, name=name, reason=reason, targets=()) for name in versions]
 
     def _removal(self, record: ContainerRecord, reason: str = "") -> RemoveContainer:
         """Anonymous volumes go with their container: nobody would ever hear of them again."""
@@ -266,13 +274,25 @@ class _Sketch:
         self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
     ) -> list[Difference]:
         """Networks that the container has asked for, and that something else has disconnected it from."""
-        names = [item["name"] for item in attachments_of(asked).networks]
-        if not names or any(difference.field in NETWORK for difference in found):
+        if any(difference.field in NETWORK for difference in found):
             return []
-        there = self.sight.networks(record)
-        lost = [name for name in names if name not in there]
-        reason = f"networks: it is not connected to {', '.join(lost)}"
-        return [Difference("networks", there, names, reason, LIVE)] if lost else []
+        return lost_networks(asked, lambda: self.sight.networks(record))
+
+    def roll_back(self) -> None:
+        """To a container like the newest version that is kept, which is not needed then."""
+        if self.now is None:
+            raise NotFound(f"container {self.name} does not exist", "there is nothing to roll back")
+        from .container_steps import RemoveContainer
+        from .previous import newest, way_back
+
+        version = newest(self.now.record, self.sight.previous(self.now.record))
+        self.mounted_images, self.inherited = version.mounted_images, version.inherited
+        found = way_back(self.now.record, version)
+        self.differences += found
+        self.asked = dataclasses.replace(version.config, image=version.image_name)
+        reason = f"rollback to {version.name}" + (f": {describe_all(found)}" if found else "")
+        self._replace(self.now, self.sight.image_of(version), reason)
+        self._add(RemoveContainer(version.name, "it is in place again", True), self.now)
 
     def change_in_place(self) -> None:
         """Without an image: only what is given counts, and nothing is replaced for it."""
@@ -283,13 +303,7 @@ class _Sketch:
         whole = merged(record.config, self.asked, given)
         if given.intersection(NETWORK):
             found += self._lost_networks(record, whole, found)
-        costly = [difference for difference in found if difference.how == RECREATE]
-        if costly or "platform" in given:
-            what = describe_all(costly) or "platform is given"
-            raise InvalidInput(
-                f"container {self.name}: {what}: that needs a new container",
-                "give image, and everything else that the container shall have, to have it replaced",
-            )
+        check_in_place(self.name, given, found)
         if given.intersection(NETWORK):
             check_network(whole)
         if found:
@@ -335,35 +349,22 @@ class _Sketch:
                 ResumeContainer(self.name), found._replace(status=found.status._replace(status="running"))
             )
 
-    def await_health(self) -> None:
-        """A container that is healthy already is not waited for. Of an image that is yet to be pulled nobody
-        knows whether it has a health check.
-        """
-        found = self.now
-        if found is None or not self.request.healthy:
+    def wait(self) -> None:
+        if self.now is None or not (self.request.healthy or self.request.ready):
             return
-        from ..container.health import check_of
-        from .container_steps import AwaitContainer
+        from .container_waits import waits
 
-        if found.record.image_id and check_of(found.record) is None:
-            raise InvalidInput(
-                f"container {self.name}: it has no health check, so nothing can say that it is healthy",
-                "give healthcheck, or choose state: started",
-            )
-        if any(step.changes for step in self.steps) or not self.sight.is_healthy(found.record):
-            self._add(AwaitContainer(self.name, "healthy", self.request.healthy_wait_timeout), found)
+        changed = any(step.changes for step in self.steps)
+        self.steps += waits(self.sight, self.now, self.request, changed, self.replaced)
 
-    def await_readiness(self) -> None:
-        """A container that takes the place of another one has shown it by then; one that goes on as it was is
-        not asked.
-        """
-        found, ready = self.now, self.request.ready
-        if found is None or ready is None or not found.running or self.replaced:
+    def drop_previous(self) -> None:
+        if self.now is None or self.before is None or self.request.keep_previous is None:
             return
-        if any(step.changes for step in self.steps):
-            from .container_steps import AwaitReady
+        from .previous import surplus
 
-            self._add(AwaitReady(self.name, ready), found)
+        old = self.before.record
+        kept = self.sight.previous(old)
+        self.steps += surplus(self.now, self.request, kept, old if self.replaced else None)
 
     # Steps, each with what it will have made true
 
@@ -407,6 +408,7 @@ class _Sketch:
             ready=request.ready,
             start_first=request.start_first and run and old.running,
             drain_timeout=request.drain_timeout,
+            keep=bool(request.keep_previous) and not old.record.config.auto_remove,
         )
         record = self._record_to_come(image)
         self._look_ahead(record, old.record)

@@ -10,6 +10,7 @@ from ..container.attachments import attachments_of, fixed_addresses, has_interfa
 from ..container.config import ContainerConfig
 from ..container.sharing import joined_containers
 from ..errors import InvalidInput
+from .differences import RECREATE, Difference, describe_all
 
 if t.TYPE_CHECKING:
     from ..container.ready import Ready
@@ -29,6 +30,8 @@ class Request(t.NamedTuple):
     ready: Ready | None = None
     start_first: bool = False
     drain_timeout: float = 10.0
+    keep_previous: int | None = None
+    rollback: bool = False
     given: frozenset[str] = frozenset()
     new_name: str | None = None
     restart: bool = False
@@ -80,6 +83,7 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
     for wrong, option, needed in needs:
         if wrong:
             raise InvalidInput(f"container {request.name}: {option} needs {needed}")
+    _check_beside(asked, request)
 
 
 def check_sources(asked: ContainerConfig, request: Request) -> None:
@@ -92,7 +96,7 @@ def check_sources(asked: ContainerConfig, request: Request) -> None:
             raise InvalidInput(f"container {request.name}: {option} names the container itself")
 
 
-def check_beside(asked: ContainerConfig, request: Request) -> None:
+def _check_beside(asked: ContainerConfig, request: Request) -> None:
     """With `start_first` two containers of this description run for a while, each with addresses of its own.
 
     Refused on the day when it is written, not on the day of the first replacement.
@@ -114,3 +118,14 @@ def _needs_itself(name: str, reason: str) -> InvalidInput:
     return InvalidInput(
         f"container {name}: replace: start-first cannot work: {reason}", "choose replace: stop-first"
     )
+
+
+def check_in_place(name: str, given: t.Collection[str], found: t.Iterable[Difference]) -> None:
+    """Without an image nothing is replaced."""
+    costly = [difference for difference in found if difference.how == RECREATE]
+    if costly or "platform" in given:
+        what = describe_all(costly) or "platform is given"
+        raise InvalidInput(
+            f"container {name}: {what}: that needs a new container",
+            "give image, and everything else that the container shall have, to have it replaced",
+        )

@@ -70,6 +70,19 @@ class Sight:
         """What an interrupted replacement of the container has left."""
         return [record for record in list_hidden(self.engine.records) if hidden_for(record.name) == name]
 
+    def previous(self, record: ContainerRecord) -> list[ContainerRecord]:
+        """Versions of the container that are kept, the newest first."""
+        from ..container.records import list_previous
+
+        return list_previous(self.engine.records, record)
+
+    def image_of(self, record: ContainerRecord) -> ResolvedImage:
+        """The one that a container has had since it was made, whatever its name leads to today."""
+        from ..content.images import find_image
+        from ..operations.resolve_image import ResolvedImage
+
+        return ResolvedImage(None, find_image(self.engine.records, record.image_id))
+
     def image(self, asked: ContainerConfig, request: Request) -> ResolvedImage:
         from ..operations.resolve_image import resolve_image
 

@@ -73,9 +73,11 @@ class ReplaceContainer(Step):
     ready: Ready | None = None
     start_first: bool = False
     drain_timeout: float = 10.0
+    keep: bool = False
 
     def describe(self) -> str:
         how = ", the new one before the old one stops" if self.start_first else ""
+        how += ", keeping the old one" if self.keep else ""
         return f"recreate container {self.name}{how}: {self.reason}"
 
     def execute(self, engine: Engine) -> None:
@@ -92,6 +94,7 @@ class ReplaceContainer(Step):
             proof=Proof(self.healthy_within, self.ready),
             start_first=self.start_first,
             drain_timeout=self.drain_timeout,
+            keep=self.keep,
             **self.ending._asdict(),
         )
 
@@ -296,9 +299,12 @@ class RepairReplacement(Step):
     hidden_id: str
     name: str
     replaces: Replaces | None
+    keeps: bool = False
 
     def describe(self) -> str:
-        if self.replaces is None:
+        if self.keeps:
+            what = "keep the one that it has replaced"
+        elif self.replaces is None:
             what = "remove the one that it has replaced"
         elif self.replaces.stops_it:
             what = "its replacement was interrupted, start the old one again"

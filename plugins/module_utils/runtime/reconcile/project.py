@@ -16,7 +16,7 @@ import typing as t
 
 from ..container.config import ContainerConfig
 from ..container.labels import PROJECT
-from ..container.records import list_containers
+from ..container.records import is_version, list_containers
 from ..container.sharing import needed_containers
 from ..errors import CoracleError, InvalidInput, doing
 from ..network.records import list_networks
@@ -270,11 +270,18 @@ def _plan_purge(sight: ProjectSight, project: Project) -> dict[str, Planned]:
     """Containers of the project that it does not declare any more, those that were made last first."""
     declared = {item.name for item in project.items}
     owned = [record for record in list_containers(sight.engine.records) if _owner(record) == project.name]
+    current = [record for record in owned if not record.state.kept_since]
+    owned = [record for record in owned if record in current or not _has_successor(record, current)]
     return {
         record.name: sight.plan(ContainerConfig(), Request(record.name, state="absent"))
         for record in reversed(owned)
         if project.name and record.name not in declared
     }
+
+
+def _has_successor(version: ContainerRecord, current: t.Iterable[ContainerRecord]) -> bool:
+    """A version that is kept goes with the container that has its place, or stays with it."""
+    return any(is_version(version, record) for record in current)
 
 
 def _ports_of(record: ContainerRecord) -> set[tuple[str, int]]:

@@ -56,7 +56,9 @@ def _cut_off_replacements(engine: Engine) -> list[Step]:
         replaces = half.state.replaces
         old_id = replaces.container_id if replaces else half.id
         if not is_held(engine.paths, f"replacement-{old_id}") and find_container(engine.records, half.id):
-            steps.append(RepairReplacement(half.id, hidden_for(half.name), replaces))
+            steps.append(
+                RepairReplacement(half.id, hidden_for(half.name), replaces, bool(half.state.kept_since))
+            )
     return steps
 
 

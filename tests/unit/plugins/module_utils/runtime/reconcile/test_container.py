@@ -8,6 +8,7 @@ there        the container that is found (absent: none): `asked` (options as in 
              `mounted_images` (ids by name), `inherited` (targets)
 other        a second container, found by `name`
 replacement  what an interrupted one has left: `was_running` (and `beside`), or nothing: the old half
+kept         versions of the container that are kept, the newest first, in the same way as `there`
 image        how the image is resolved: `here` (id, null: not at all), `pull` (reason), `warning`,
                  `damaged`
 mounted      how an image that is mounted is resolved, in the same way
@@ -121,6 +122,14 @@ class Scene(Sight):
             warning=image.get("warning", ""),
         )
 
+    def previous(self, record: ContainerRecord) -> list[ContainerRecord]:
+        return [
+            self._outlook(kept, 7 + number).record for number, kept in enumerate(self.case.get("kept", ()))
+        ]
+
+    def image_of(self, record: ContainerRecord) -> ResolvedImage:
+        return ResolvedImage(None, image_record(record.image_id))
+
     def networks(self, record: ContainerRecord) -> list[str]:
         asked = [item["name"] for item in attachments_of(record.config).networks]
         return (self.case.get("there") or {}).get("connected", asked)
@@ -155,6 +164,7 @@ class Scene(Sight):
             inherited=[VolumeMount("volume", "v", target) for target in there.get("inherited", ())],
             state=ContainerState(
                 phase=there.get("phase", "ready"),
+                kept_since=there.get("kept_since", ""),
                 rewiring=there.get("rewiring"),
                 resizing=there.get("resizing"),
             ),
@@ -245,7 +255,7 @@ class Again(Scene):
 
 def test_a_plan_that_was_carried_out_has_nothing_left_to_do() -> None:
     """What every case predicts is no change for the same task."""
-    never_done = {"restart", "recreate", "detach"}
+    never_done = {"restart", "recreate", "detach", "rollback"}
     for param in cases():
         case = param.values[0]
         after = None if "error" in case else planned(case).after
