@@ -714,6 +714,17 @@ options:
       - When one of them ends later, this container goes on. They are not pruned as long as it is there.
     type: list
     elements: str
+  sdnotify:
+    description:
+      - Who tells the service manager that the container is ready, where a unit with C(Type=notify) starts it
+        with C(coracle start).
+      - V(conmon) - the engine, as soon as the program runs.
+      - V(container) - the program itself. It has C(NOTIFY_SOCKET) in its environment then, and its C(READY=1)
+        and C(WATCHDOG=1) are passed on.
+      - V(ignore), the default - nobody.
+      - With the first two, C(conmon) becomes the main process of the unit, which ends with the container.
+        Where nobody wants to hear it, nothing is different.
+    type: str
   secrets:
     description:
       - What the program is told in confidence, as files that only the container sees, or as variables of its

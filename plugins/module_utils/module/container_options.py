@@ -186,6 +186,7 @@ DESCRIPTION = ArgumentSpec(
         "log_options": {"type": "dict", "aliases": ["log_opt"]},
         "secrets": {"type": "list", "elements": "dict", "options": _SECRET, "no_log": False},
         "requires": _LIST,
+        "sdnotify": {"type": "str"},
         "restart_policy": {"type": "str"},
         "restart_retries": {"type": "int"},
         "auto_remove": {"type": "bool"},

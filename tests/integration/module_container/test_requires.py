@@ -1,6 +1,8 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Containers that are started before others: by tasks, by verbs, at boot; set, again, changed, removed."""
+"""Containers that are started before others (by tasks, by verbs, at boot), and who hears of it: set, again,
+changed, removed.
+"""
 
 from __future__ import annotations
 
@@ -134,4 +136,17 @@ def test_circles_and_what_is_gone(target: Target) -> None:
             start_container(engine, "web")
         assert not runs(engine, "web")
         stop_container(engine, "web")
+    target.remove()
+
+
+def test_who_says_that_it_is_ready(target: Target) -> None:
+    declared: Options = {"image": target.image, **QUICK}
+    check_do_again(target, **declared, sdnotify="container")
+    _planned, other = check_do_again(target, **declared, sdnotify="conmon")
+    assert other["actions"] == ["recreate container web: sdnotify is container, should be conmon"]
+    _planned, nobody = check_do_again(target, **declared)
+    assert nobody["actions"] == ["recreate container web: sdnotify is conmon, should be ignore"]
+    assert "is not a way to notify (write container, conmon or ignore)" in target.fails(
+        **declared, sdnotify="healthy"
+    )
     target.remove()

@@ -87,6 +87,7 @@ OPTIONS = (
     Option("--rm", "auto_remove", "Remove the container and its anonymous volumes when it exits", FLAG),
     Option("--runtime", "runtime", "Runtime to use for this container"),
     Option("--secret", "secrets", "Secret from a file (name=x,path=/etc/x)", LIST, "secret", "secrets"),
+    Option("--sdnotify", "sdnotify", "Who tells systemd that it is ready (container, conmon, ignore)"),
     Option("--security-opt", "security_opts", "Security options", LIST, "list"),
     Option("--shm-size", "shm_size", "Size of /dev/shm", metavar="bytes"),
     Option("--stop-signal", "stop_signal", "Signal to stop the container"),

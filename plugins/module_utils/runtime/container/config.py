@@ -120,6 +120,7 @@ class ContainerConfig:
     """`[{"name", "content", "target", …}]` of secret_values.py, sorted by name; `content` is base64."""
     requires: list[str] | None = None
     """Names of containers, sorted."""
+    sdnotify: str | None = None
     restart_policy: str | None = None
     restart_retries: int | None = None
     auto_remove: bool | None = None

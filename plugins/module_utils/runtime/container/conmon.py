@@ -50,7 +50,8 @@ class Launch(t.NamedTuple):
     """Everything conmon is told. `run_directory` holds a `config.json`; `cgroup` is relative to each
     hierarchy.
 
-    `log_driver` is k8s-file, journald or none; the first one has a file.
+    `notify_socket`: where conmon passes on READY=1 and WATCHDOG=1 from `notify/notify.sock` in the run
+    directory (`notify` has to be there). `log_driver` is k8s-file, journald or none; the first has a file.
     `log_path` may be relative to the run directory, conmon's working directory, and has no colon in it. With
     `kept_logs` above 0 (only where `rotates_logs`) conmon keeps that many full ones as `<log_path>.1` and
     so on.
@@ -70,6 +71,7 @@ class Launch(t.NamedTuple):
     kept_logs: int = 0
     log_driver: str = FILE
     log_tag: str = ""
+    notify_socket: str = ""
 
 
 class Launched(t.NamedTuple):
@@ -151,6 +153,7 @@ def arguments(plan: Launch) -> list[str]:
         ("--exit-dir", os.path.join(directory, "exit")),
         ("--persist-dir", os.path.join(directory, "persist")),
         *_log_pairs(plan),
+        *([("--sdnotify-socket", plan.notify_socket)] if plan.notify_socket else []),
         ("--exit-command", plan.exit_command[0]),
         *(("--exit-command-arg", argument) for argument in plan.exit_command[1:]),
         *(("--runtime-arg", argument) for argument in plan.runtime.global_arguments),

@@ -24,6 +24,7 @@ from .spec_mounts import build_mounts, root_propagation
 from .spec_process import build_process
 from .spec_resources import build_resources
 from .spec_security import container_filter, hidden_paths
+from .unit_values import NOTIFY_DIRECTORY, NOTIFY_NAME
 from .users import ResolvedUser
 
 _OWN_NETWORK = {"net.ipv4.ping_group_range": "0 0"}
@@ -52,6 +53,9 @@ def build_spec(
     are paths of namespaces of other containers by kind (operations/join_namespaces.py).
     """
     devices = container_devices(config)
+    process = build_process(config, effective, user, host)
+    if NOTIFY_DIRECTORY in (places or {}):
+        process["env"].append(f"NOTIFY_SOCKET={NOTIFY_DIRECTORY}/{NOTIFY_NAME}")
     networks = {} if not network_namespace else {"network": network_namespace}
     linux = {
         "cgroupsPath": f"/{config.cgroup_parent or paths.cgroup_parent}/{container_id}",
@@ -70,7 +74,7 @@ def build_spec(
             "path": os.path.join(paths.container(container_id), "rootfs"),
             "readonly": bool(config.read_only),
         },
-        "process": build_process(config, effective, user, host),
+        "process": process,
         "mounts": build_mounts(config, effective, container_id, paths, host, tmpfs_modes or {}, places or {}),
         "linux": {name: value for name, value in linux.items() if value or name.endswith("Paths")},
         **({"annotations": config.annotations} if config.annotations else {}),

@@ -23,6 +23,7 @@ from .mount_values import PROPAGATIONS, READ_ONLY_ON_TOP, RESERVED_DEVICES
 from .secret_values import secret_targets
 from .spec_process import INIT_PATH
 from .storage import VolumeMount, asked_mounts
+from .unit_values import NOTIFY_DIRECTORY
 
 DEFAULT_SHM_SIZE = 64 * 1024**2
 _TMPFS_MODE = 0o1777  # where the image has no directory
@@ -69,6 +70,9 @@ def build_mounts(
     for target, options in effective.tmpfs.items():
         _check_target("tmpfs", target, bool(config.privileged))
         mounts[target] = _tmpfs(target, options, modes.get(target, _TMPFS_MODE))
+    if NOTIFY_DIRECTORY in places:
+        switches = ["rprivate", "nosuid", "nodev", "noexec"]
+        mounts[NOTIFY_DIRECTORY] = _bind(NOTIFY_DIRECTORY, places[NOTIFY_DIRECTORY], switches)
     for target in secret_targets(config):
         _check_target("secrets", target, bool(config.privileged))
         mounts[target] = _bind(target, places[target], ["rprivate", "ro", "nosuid", "nodev", "noexec"])

@@ -23,6 +23,7 @@ from ..errors import Conflict
 from ..linux import cgroups
 from ..linux.files import make_private_directory
 from ..linux.processes import boot_id, now
+from ..linux.service_notice import notice_socket
 from .install_boot_unit import BOOT_POLICIES, install_boot_unit
 from .locked_container import acting, locked_container, save
 from .settle_run import abandon_run, clear_leftovers, runtime_of, settle_run
@@ -66,6 +67,17 @@ def prepare(engine: Engine, record: ContainerRecord) -> None:
     record.state.run = record.state.run._replace(conmon=launched.conmon, init=launched.init)
 
 
+def _make_public_directory(path: str) -> None:
+    """One that every user of the container may enter, whatever our umask."""
+    os.mkdir(path)
+    os.chmod(path, 0o755)
+
+
+def listens_for_notices(record: ContainerRecord) -> bool:
+    """Does the program say itself that it is ready, and somebody want to hear it?"""
+    return record.config.sdnotify == "container" and bool(notice_socket())
+
+
 def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     from ..container import conmon
     from ..container.log_values import JOURNALD, check_journal, driver_of
@@ -86,6 +98,8 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
         make_private_directory(private)
     for name in ("exit", "persist"):
         os.mkdir(os.path.join(directory, name), 0o700)
+    if listens_for_notices(record):
+        _make_public_directory(os.path.join(directory, "notify"))
     plan = conmon.Launch(
         program=program,
         runtime=runtime,
@@ -96,6 +110,7 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
         exit_command=exit_command(engine, record.id, nonce),
         tty=bool(record.config.tty),
         interactive=bool(record.config.interactive),
+        notify_socket=notice_socket() if listens_for_notices(record) else "",
     )
     return _launch(engine, record, plan)
 
@@ -137,6 +152,7 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     from ..container.host_files import write_plain
     from ..container.mount_places import make_bind_sources
     from ..container.secret_values import write_secrets
+    from ..container.unit_values import NOTIFY_DIRECTORY
     from .attach_network import attach_network
     from .attach_volumes import attach_volumes
     from .join_namespaces import join_namespaces
@@ -153,6 +169,8 @@ def _write_bundle(engine: Engine, record: ContainerRecord, run_directory: str) -
     joined, shared_memory = join_namespaces(engine, record)
     places.update(shared_memory)
     places.update(write_secrets(record.config, run_directory))
+    if listens_for_notices(record):
+        places[NOTIFY_DIRECTORY] = os.path.join(run_directory, "notify")
     if joined_container(whole.network_mode):
         whole, shared = _joined(engine, record, whole)
         places.update(shared)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -13,7 +14,7 @@ from ..container.oci_runtime import find_runtime
 from ..container.records import ContainerRecord
 from ..container.status import started_file
 from ..errors import Conflict
-from ..linux.processes import identity, now
+from ..linux.processes import ProcessIdentity, identity, now
 from .history import note_container
 from .locked_container import acting, locked_container, save
 from .prepare_container import prepare
@@ -83,10 +84,24 @@ def release(engine: Engine, record: ContainerRecord, *, just_prepared: bool = Fa
     record.state.error = ""
     save(engine, record)
     note_container(engine, "start", record)
+    _tell_service_manager(run.conmon, record.config.sdnotify)
     if check_of(record) is not None:
         from .watch_health import watch_health
 
         watch_health(engine)
+
+
+def _tell_service_manager(conmon: ProcessIdentity | None, sdnotify: str | None) -> None:
+    """A unit of the type notify that starts the container has conmon as its main process. Nobody has to
+    listen.
+    """
+    if sdnotify is None or conmon is None:
+        return
+    from ..container.unit_values import CONMON
+    from ..linux.service_notice import send_notice
+
+    with contextlib.suppress(OSError):
+        send_notice(f"MAINPID={conmon.pid}", *(["READY=1"] if sdnotify == CONMON else []))
 
 
 def _connect(engine: Engine, record: ContainerRecord) -> None:

@@ -126,6 +126,7 @@ FIELDS = (
     Field("log_options", "log.parse_log_options", MAP, default={}, change=LIVE),
     Field("secrets", "secret.parse_secrets", SET, default=[]),
     Field("requires", "unit.parse_requires", SET, default=[], change=LIVE),
+    Field("sdnotify", "unit.parse_sdnotify", default="ignore"),
     Field("restart_policy", "parse_restart_policy", default="no", change=LIVE),
     Field("restart_retries", "parse_restart_retries", change=LIVE),
     Field("auto_remove", "parse_boolean", default=False),

@@ -166,6 +166,7 @@ VALUES: dict[str, tuple[t.Any, t.Any, t.Any]] = {
         {"max-size": "-1", "max-file": 3},
     ),
     "requires": (["b", "a"], ["a", "b", "a"], ["a"]),
+    "sdnotify": ("container", "container", "conmon"),
     "secrets": (
         [{"name": "b", "value": "x"}, {"name": "a", "value": "y", "env": "A"}],
         [
