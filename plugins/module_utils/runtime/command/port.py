@@ -22,12 +22,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, options: argparse.Namespace) -> int:
     from ..container.status import observe
-    from ..network.records import ports_of
+    from ..network.records import open_ports
 
     record = find_container(context, options.container)
     running = observe(context.engine, record).status in ("running", "paused", "restarting")
     ports = sorted(
-        ports_of(context.engine.records.read(), record.id) if running else [],
+        open_ports(context.engine.records.read(), record.id) if running else [],
         key=lambda port: (port.container_port, port.protocol, ":" in port.host_ip, port.host_port),
     )
     wanted = options.port and (options.port if "/" in options.port else f"{options.port}/tcp")

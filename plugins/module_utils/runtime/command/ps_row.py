@@ -24,12 +24,12 @@ _LONGEST = 20  # characters of a command or a mount
 
 def row_of(context: Context, record: ContainerRecord, status: Status, *, whole: bool, size: bool) -> Row:
     """`whole`: nothing is shortened. `size`: count the bytes of the container, which takes time."""
-    from ..network.records import endpoints_of, ports_of
+    from ..network.records import endpoints_of, open_ports
 
     rows = context.engine.records.read()
     details = _effective(record)
     running = status.status in ("running", "paused", "restarting")
-    ports = port_texts(ports_of(rows, record.id), _exposed(record)) if running else []
+    ports = port_texts(open_ports(rows, record.id), _exposed(record)) if running else []
     mounts = [mount.source for mount in details.volumes if mount.source] if details else []
     labels = details.labels if details else record.config.labels or {}
     command = " ".join(details.arguments) if details else ""

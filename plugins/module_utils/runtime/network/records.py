@@ -144,6 +144,14 @@ def ports_of(reader: Reader, container_id: str) -> list[PublishedPort]:
     return [PublishedPort(*row) for row in reader.all(query, (container_id,))]
 
 
+def open_ports(reader: Reader, container_id: str) -> list[PublishedPort]:
+    """Those that lead somewhere while the container runs: a port of every IPv6 address (`::`) is kept for it
+    anyway, and leads nowhere on networks that have none.
+    """
+    has_v6 = any(endpoint.address(6) for endpoint in endpoints_of(reader, container_id))
+    return [port for port in ports_of(reader, container_id) if has_v6 or port.host_ip != "::"]
+
+
 def list_ports(reader: Reader) -> list[PublishedPort]:
     query = f"SELECT {_PORT} FROM ports ORDER BY protocol, host_port, host_ip"
     return [PublishedPort(*row) for row in reader.all(query)]
