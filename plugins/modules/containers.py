@@ -126,6 +126,46 @@ options:
       - Seconds to wait for the condition of a C(depends_on).
     type: float
     default: 300
+  compose_file:
+    description:
+      - A Compose file whose services, networks and volumes are declared, besides what the other options
+        declare. The page C(docs/compose.md) says what each of its keys becomes. Keys that have no
+        counterpart are refused, each by its place.
+      - It is a file of the controller, found as the files of M(ansible.builtin.copy) are, and can be
+        encrypted with Ansible Vault. So are C(.env) and the files of C(env_file), which are looked for
+        beside it.
+      - Containers, networks and volumes have the names that Compose gives them, with the O(project), else the
+        C(name) in the file, else the name of the file's directory.
+    type: str
+  compose:
+    description:
+      - What would be in a O(compose_file), as a dictionary or as the text of such a file. The files of
+        C(env_file) are looked for beside the playbook.
+    type: raw
+  compose_directory:
+    description:
+      - Directory of the target to which the paths of volumes, secrets and configs in a Compose file are
+        relative. Nothing is copied there.
+      - The default is the directory of the O(compose_file) with O(remote_src=true), and none otherwise.
+    type: str
+  compose_environment:
+    description:
+      - Values of the variables that a Compose file uses, as in C(${TAG:-latest}). They come before those of
+        C(.env). The environment of the controller is not looked at.
+    type: dict
+    default: {}
+  compose_profiles:
+    description:
+      - Profiles of the Compose file whose services are wanted, besides the services without a profile. V(*)
+        means all.
+    type: list
+    elements: str
+    default: []
+  remote_src:
+    description:
+      - The O(compose_file) and the files beside it are files of the target. It has to be an absolute path.
+    type: bool
+    default: false
 seealso:
   - module: coracle.engine.container
   - module: coracle.engine.container_info
@@ -168,6 +208,14 @@ EXAMPLES = r"""
         depends_on:
           shop-migrate:
             condition: completed
+
+- name: What a Compose file says
+  coracle.engine.containers:
+    compose_file: shop/compose.yml
+    compose_environment:
+      TAG: "2.4"
+    compose_directory: /srv/shop
+    purge: true
 
 - name: Everything of the shop down, its data kept
   coracle.engine.containers:

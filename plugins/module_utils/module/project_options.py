@@ -44,6 +44,12 @@ PROJECT_OPTIONS = ArgumentSpec(
         },
         "parallelism": {"type": "int", "default": 0},
         "wait_timeout": {"type": "float", "default": 300.0},
+        "compose": {"type": "raw"},
+        "compose_file": {"type": "str"},
+        "compose_directory": {"type": "str"},
+        "compose_environment": {"type": "dict", "default": {}},
+        "compose_profiles": {"type": "list", "elements": "str", "default": []},
+        "remote_src": {"type": "bool", "default": False},
     }
 )
 
@@ -95,6 +101,11 @@ Params = dict[str, t.Any]
 
 def read_project(params: Params) -> Project:
     """Everything that the task declares. InvalidInput names the declaration and the option that is wrong."""
+    if params["compose"] or params["compose_file"]:
+        raise InvalidInput(
+            "Compose files are read by the action plugin, which did not run",
+            "call the module by its whole name, coracle.engine.containers",
+        )
     name = parse_container_name(params["project"], "project") if params["project"] else ""
     if params["purge"] and not name:
         raise InvalidInput("purge removes what a project owns, and there is none", "give project")

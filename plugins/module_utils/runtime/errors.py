@@ -138,3 +138,12 @@ def collecting(errors: list[BaseException]) -> t.Iterator[None]:
         yield
     except (CoracleError, OSError) as error:
         errors.append(error)
+
+
+def raise_all(problems: t.Sequence[CoracleError], what: str) -> None:
+    """One error for all of them, if there are any: `2 problems of the file: …; …`."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        told = "; ".join(str(problem) for problem in problems)
+        raise InvalidInput(f"{len(problems)} {what}: {told}", "nothing was changed")

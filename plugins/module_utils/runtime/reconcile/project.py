@@ -18,7 +18,7 @@ from ..container.config import ContainerConfig
 from ..container.labels import PROJECT
 from ..container.records import is_version, list_containers
 from ..container.sharing import needed_containers
-from ..errors import CoracleError, InvalidInput, doing
+from ..errors import CoracleError, InvalidInput, doing, raise_all
 from ..network.records import list_networks
 from .container import Planned
 from .container_request import Request
@@ -240,13 +240,7 @@ def _plan_items(
                     planned[item.name] = _plan_job(sight, item, planned[item.name], wait_timeout)
         except CoracleError as error:
             problems.append(error)
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise InvalidInput(
-            f"{len(problems)} containers: " + "; ".join(str(problem) for problem in problems),
-            "nothing was changed",
-        )
+    raise_all(problems, "containers")
     return planned
 
 
