@@ -300,8 +300,8 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
     with contextlib.nullcontext() if check_mode else leased(engine, images=images, containers=names):
         plan = plan_project(engine, project, check_mode=check_mode)
         todo = plan.has_steps and not check_mode
-        outcomes = carry_out(engine, plan, read_parallelism(params), params["wait_timeout"]) if todo else None
-    return project_result(plan, outcomes)
+        report = carry_out(engine, plan, read_parallelism(params), params["wait_timeout"]) if todo else None
+    return project_result(plan, report)
 
 
 def main() -> None:

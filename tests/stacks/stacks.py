@@ -19,6 +19,7 @@ from ansible_collections.coracle.engine.plugins.plugin_utils.compose.document im
 HERE = pathlib.Path(__file__).parent
 STACKS = sorted(path.stem for path in HERE.glob("*.yml"))
 VARIABLES: dict[str, dict[str, str]] = {
+    "elk": {"MEMLOCK": "8192", "NOFILE": "4096"},  # not every machine that runs tests gives more
     "mattermost": {
         "APP_PORT": "8065",
         "CALLS_PORT": "8443",

@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..runtime.container.labels import PROJECT
 from ..runtime.container.values import parse_container_name, parse_integer
-from ..runtime.errors import InvalidInput, doing
+from ..runtime.errors import InvalidInput, collecting, doing, raise_all
 from ..runtime.reconcile.project import COMPLETED, HEALTHY, STARTED, Item, Project
 from .argspec import ArgumentSpec
 from .container_options import CONTROL, DESCRIPTION, read_description, read_request
@@ -100,7 +100,7 @@ Params = dict[str, t.Any]
 
 
 def read_project(params: Params) -> Project:
-    """Everything that the task declares. InvalidInput names the declaration and the option that is wrong."""
+    """Everything that the task declares. InvalidInput names all that is wrong, each with its declaration."""
     if params["compose"] or params["compose_file"]:
         raise InvalidInput(
             "Compose files are read by the action plugin, which did not run",
@@ -110,19 +110,37 @@ def read_project(params: Params) -> Project:
     if params["purge"] and not name:
         raise InvalidInput("purge removes what a project owns, and there is none", "give project")
     registry = registry_options(params)
-    defaults = _declared(params["defaults"], _DEFAULTS, "defaults")
-    return Project(
+    problems: list[BaseException] = []
+    defaults: Params = {}
+    with collecting(problems):
+        defaults = _declared(params["defaults"], _DEFAULTS, "defaults")
+    project = Project(
         name=name,
         state=params["state"],
-        items=[_item(given, defaults, params, name, registry) for given in params["containers"]],
-        networks=[_network(given, name) for given in params["networks"]],
-        volumes=[_volume(given, name) for given in params["volumes"]],
-        images=[(_reference(text), None) for text in params["images"]],
+        items=_each(
+            params["containers"], lambda given: _item(given, defaults, params, name, registry), problems
+        ),
+        networks=_each(params["networks"], lambda given: _network(given, name), problems),
+        volumes=_each(params["volumes"], lambda given: _volume(given, name), problems),
+        images=_each(params["images"], lambda text: (_reference(text), None), problems),
         purge=params["purge"],
         pull=params["pull"],
         registry=registry,
         wait_timeout=params["wait_timeout"],
     )
+    raise_all(problems)
+    return project
+
+
+def _each(
+    given: t.Iterable[t.Any], read: t.Callable[[t.Any], t.Any], problems: list[BaseException]
+) -> list[t.Any]:
+    """What can be read; the others are `problems`."""
+    found = []
+    for one in given:
+        with collecting(problems):
+            found.append(read(one))
+    return found
 
 
 def read_parallelism(params: Params) -> int:
@@ -186,11 +204,11 @@ def _checked(given: Params, options: dict[str, t.Any], where: str) -> Params:
     """The values as Ansible would give them to the module of such a thing; None for what is not given."""
     aliases = [alias for option in options.values() for alias in option.get("aliases", ())]
     unknown = sorted(set(given).difference(options, aliases))
-    if unknown:
-        raise InvalidInput(f"{where}: {unknown[0]} is not an option", _meant(unknown[0], options))
-    result = ArgumentSpecValidator(options).validate(given)
-    if result.error_messages:
-        raise InvalidInput(f"{where}: {result.error_messages[0]}")
+    problems = [InvalidInput(f"{where}: {name} is not an option", _meant(name, options)) for name in unknown]
+    known = {name: value for name, value in given.items() if name not in unknown}
+    result = ArgumentSpecValidator(options).validate(known)
+    problems += [InvalidInput(f"{where}: {told}") for told in result.error_messages]
+    raise_all(problems)
     return {name: result.validated_parameters.get(name) for name in options}
 
 

@@ -9,45 +9,43 @@ import typing as t
 from ..runtime.errors import RuntimeFailure
 from ..runtime.reconcile.differences import sides
 from ..runtime.reconcile.project import ProjectPlan
-from ..runtime.reconcile.project_run import Outcome
+from ..runtime.reconcile.project_run import Outcome, Report
+
+if t.TYPE_CHECKING:
+    from ..runtime.reconcile.network import PlannedNetwork
 
 
-def project_result(plan: ProjectPlan, outcomes: t.Sequence[Outcome] | None) -> dict[str, t.Any]:
-    """`outcomes` is None in check mode. Raises RuntimeFailure, with the whole result as its facts, when a
-    container failed.
+def project_result(plan: ProjectPlan, report: Report | None) -> dict[str, t.Any]:
+    """`report` is None if nothing was to be done, and in check mode. Raises RuntimeFailure, with the whole
+    result as its facts, when a container failed.
     """
     planned = {**plan.containers, **plan.purged}
-    by_name = {outcome.name: outcome for outcome in outcomes or ()}
-    results, diff = [], {"before": {}, "after": {}}
+    by_name = {outcome.name: outcome for outcome in report.outcomes} if report else {}
+    results = [_entry(name, one, by_name.get(name, Outcome(name))) for name, one in planned.items()]
     warnings = list(plan.warnings)
-    for name, one in planned.items():
-        outcome = by_name.get(name, Outcome(name))
+    for outcome in by_name.values():
         warnings += [text for text in outcome.facts.get("warnings", ()) if text not in warnings]
-        results.append(_entry(name, one, outcome))
-        if one.plan.changed:
-            for side, values in zip(diff.values(), sides(one.plan.differences)):
-                side[name] = values
-    result = {
-        "changed": plan.changed,
-        "actions": plan.actions,
-        "results": results,
-        "diff": _with_others(plan, diff),
-        "warnings": warnings,
-    }
-    failed = [entry for entry in results if entry["failed"]]
-    if failed:
-        result.pop("warnings")
-        told = "; ".join(f"{entry['name']}: {entry['msg']}" for entry in failed)
-        raise RuntimeFailure(f"{len(failed)} of {len(results)} containers failed: {told}", **result)
-    return result
+    result = {"changed": plan.changed, "actions": plan.actions, "results": results}
+    told = _failures(results, report)
+    if report and told:
+        actions = _done(plan, results, report)
+        result.update(changed=bool(actions), actions=actions)
+        raise RuntimeFailure(told, **result, diff=_diff(plan, results, report.removed_networks))
+    return {**result, "diff": _diff(plan, results, plan.purged_networks), "warnings": warnings}
 
 
 def _entry(name: str, planned: t.Any, outcome: Outcome) -> dict[str, t.Any]:
+    """One that failed says only what was done and lasts; the differences are still there then."""
+    if not outcome.failed:
+        actions = planned.plan.actions
+        differences = [difference.to_json() for difference in planned.plan.differences]
+    else:
+        actions, differences = list(outcome.facts.get("actions", ())), []
     entry = {
         "name": name,
-        "changed": planned.plan.changed and not outcome.skipped,
-        "actions": planned.plan.actions,
-        "differences": [difference.to_json() for difference in planned.plan.differences],
+        "changed": bool(actions),
+        "actions": actions,
+        "differences": differences,
         "failed": outcome.failed,
         "skipped": bool(outcome.skipped),
     }
@@ -56,13 +54,36 @@ def _entry(name: str, planned: t.Any, outcome: Outcome) -> dict[str, t.Any]:
     return entry
 
 
-def _with_others(plan: ProjectPlan, diff: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Networks and volumes under their names, too."""
-    others = [(f"network {one.after.name}", one.plan) for one in plan.networks if one.after]
-    others += [(f"network {one.before.name}", one.plan) for one in plan.purged_networks if one.before]
-    others += [(f"volume {one.after.name}", one.plan) for one in plan.volumes if one.after]
-    for name, one in others:
-        if one.changed:
-            for side, values in zip(diff.values(), sides(one.differences)):
+def _failures(results: t.Sequence[dict[str, t.Any]], report: Report | None) -> str:
+    failed = [entry for entry in results if entry["failed"]]
+    told = [f"{entry['name']}: {entry['msg']}" for entry in failed]
+    if told:
+        return f"{len(failed)} of {len(results)} containers failed: {'; '.join(told)}"
+    return "; ".join(report.network_errors) if report else ""
+
+
+def _done(plan: ProjectPlan, results: t.Sequence[dict[str, t.Any]], report: Report) -> list[str]:
+    """Of a plan that was not carried out to its end."""
+    return [
+        *plan.beginnings,
+        *(step.describe() for step in report.pulled),
+        *(action for entry in results for action in entry["actions"]),
+        *(action for network in report.removed_networks for action in network.plan.actions),
+    ]
+
+
+def _diff(
+    plan: ProjectPlan, results: t.Sequence[dict[str, t.Any]], removed: t.Sequence[PlannedNetwork]
+) -> dict[str, t.Any]:
+    """Of the containers that are as they should be, and of networks and volumes, each under its name."""
+    planned = {**plan.containers, **plan.purged}
+    parts = [(entry["name"], planned[entry["name"]].plan) for entry in results if not entry["failed"]]
+    parts += [(f"network {one.after.name}", one.plan) for one in plan.networks if one.after]
+    parts += [(f"network {one.before.name}", one.plan) for one in removed if one.before]
+    parts += [(f"volume {one.after.name}", one.plan) for one in plan.volumes if one.after]
+    diff: dict[str, t.Any] = {"before": {}, "after": {}}
+    for name, plan_of_one in parts:
+        if plan_of_one.changed:
+            for side, values in zip(diff.values(), sides(plan_of_one.differences)):
                 side[name] = values
     return diff

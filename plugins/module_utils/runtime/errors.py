@@ -47,7 +47,17 @@ class CoracleError(Exception):
 
 
 class InvalidInput(CoracleError):
-    pass
+    """`problems` are the errors that it stands for, if it stands for several (raise_all)."""
+
+    problems: t.Sequence[CoracleError] = ()
+
+    def during(self, phrase: str) -> None:
+        if not self.problems:
+            super().during(phrase)
+            return
+        for problem in self.problems:
+            problem.during(phrase)
+        self.message = _told(self.problems)
 
 
 class NotFound(CoracleError):
@@ -133,17 +143,26 @@ def doing(phrase: str) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def collecting(errors: list[BaseException]) -> t.Iterator[None]:
-    """One step of a teardown: remember what went wrong and let the next step run."""
+    """One step of several, each of which is taken: remember what went wrong and let the next step run."""
     try:
         yield
     except (CoracleError, OSError) as error:
         errors.append(error)
 
 
-def raise_all(problems: t.Sequence[CoracleError], what: str) -> None:
-    """One error for all of them, if there are any: `2 problems of the file: …; …`."""
+def raise_all(errors: t.Sequence[BaseException]) -> None:
+    """One error for all of them, if there are any: `2 mistakes: …; …`."""
+    problems: list[CoracleError] = []
+    for error in errors:
+        ours = from_os_error(error) if isinstance(error, OSError) else t.cast(CoracleError, error)
+        problems += ours.problems if isinstance(ours, InvalidInput) and ours.problems else [ours]
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        told = "; ".join(str(problem) for problem in problems)
-        raise InvalidInput(f"{len(problems)} {what}: {told}", "nothing was changed")
+        whole = InvalidInput(_told(problems), "nothing was changed")
+        whole.problems = problems
+        raise whole
+
+
+def _told(problems: t.Sequence[CoracleError]) -> str:
+    return f"{len(problems)} mistakes: " + "; ".join(str(problem) for problem in problems)

@@ -13,14 +13,14 @@ import re
 import typing as t
 
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import (
-    CoracleError,
     InvalidInput,
+    collecting,
     raise_all,
 )
 
 from .connections import keys_of
 from .interpolate import Interpolation
-from .place import Place, gathering
+from .place import Place
 from .service import declaration
 from .stack import Declaration, Files, Service, Stack
 
@@ -74,7 +74,7 @@ def convert(document: t.Mapping[str, t.Any], settings: Settings) -> Converted:
     containers = [declaration(service, problems) for service in services]
     networks = _networks(whole, stack, services, problems)
     volumes = _volumes(whole, stack, problems)
-    raise_all(problems, "problems of the Compose file")
+    raise_all(problems)
     warnings = [f"the Compose file uses {name}, which has no value" for name in interpolation.missing]
     return Converted(name, containers, networks, volumes, warnings)
 
@@ -89,29 +89,29 @@ def _project_name(named: t.Any, settings: Settings) -> str:
     return name
 
 
-def _check_top(whole: Place, problems: list[CoracleError]) -> None:
+def _check_top(whole: Place, problems: list[BaseException]) -> None:
     for key, place in whole.entries().items():
         if key not in _TOP:
             problems.append(
                 place.refusal(*_REFUSED_AT_TOP.get(key, ("has no counterpart here", "take it out")))
             )
-    with gathering(problems):
+    with collecting(problems):
         if not whole.below("services").keys():
             raise whole.below("services").refusal("there are none", "declare at least one service")
 
 
-def _stack(whole: Place, project: str, settings: Settings, problems: list[CoracleError]) -> Stack:
+def _stack(whole: Place, project: str, settings: Settings, problems: list[BaseException]) -> Stack:
     declared: dict[str, Place] = {}
     names: dict[str, dict[str, str]] = {"networks": {"default": f"{project}_default"}, "volumes": {}}
-    with gathering(problems):
+    with collecting(problems):
         declared = _active(whole.below("services").entries(), settings)
     for kind, found in names.items():
-        with gathering(problems):
+        with collecting(problems):
             for key, place in whole.below(kind).entries().items():
                 found[key] = _real_name(place, key, project)
     files: dict[str, dict[str, Place]] = {"secrets": {}, "configs": {}}
     for kind in files:
-        with gathering(problems):
+        with collecting(problems):
             files[kind] = whole.below(kind).entries()
     return Stack(
         project=project,
@@ -153,18 +153,18 @@ def _real_name(place: Place, key: str, project: str) -> str:
 
 
 def _networks(
-    whole: Place, stack: Stack, services: t.Sequence[Service], problems: list[CoracleError]
+    whole: Place, stack: Stack, services: t.Sequence[Service], problems: list[BaseException]
 ) -> list[Declaration]:
     """Those that a service is on, as Compose makes them."""
     used = set()
     for service in services:
-        with gathering([]):  # declaration() has said it
+        with collecting([]):  # declaration() has said it
             if not service.whole.below("network_mode"):
                 used.update(keys_of(service.whole.below("networks")))
     found = []
     for key, name in stack.networks.items():
         place = whole.below("networks").below(key)
-        with gathering(problems):
+        with collecting(problems):
             if key in used and not _is_external(place):
                 found.append({"name": name, **_network(place)})
     return found
@@ -205,11 +205,11 @@ def _ipam(place: Place) -> list[Declaration]:
     return pools
 
 
-def _volumes(whole: Place, stack: Stack, problems: list[CoracleError]) -> list[Declaration]:
+def _volumes(whole: Place, stack: Stack, problems: list[BaseException]) -> list[Declaration]:
     found = []
     for key, name in stack.volumes.items():
         place = whole.below("volumes").below(key)
-        with gathering(problems):
+        with collecting(problems):
             if not _is_external(place):
                 found.append({"name": name, **_volume(place)})
     return found

@@ -17,9 +17,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import collecting
 
-from .place import Place, gathering
+from .place import Place
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":+", ":?", "-", "+", "?")
@@ -33,7 +33,7 @@ class Interpolation:
     def __init__(self, variables: Variables) -> None:
         self.variables = variables
         self.missing: dict[str, None] = {}
-        self.problems: list[CoracleError] = []
+        self.problems: list[BaseException] = []
 
     def of(self, value: t.Any, path: str = "") -> t.Any:
         """The value with all that is in it."""
@@ -42,7 +42,7 @@ class Interpolation:
         if isinstance(value, list):
             return [self.of(item, f"{path}[{number}]") for number, item in enumerate(value)]
         if isinstance(value, str) and "$" in value:
-            with gathering(self.problems):
+            with collecting(self.problems):
                 return self.text(value, Place(value, path))
         return value
 

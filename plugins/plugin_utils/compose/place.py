@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError, InvalidInput
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import InvalidInput
 
 _KINDS = {
     bool: "a boolean",
@@ -107,15 +106,6 @@ class Place:
         if self.value is not None and not isinstance(self.value, dict):
             raise self.refusal(f"is {_kind(self.value)}, neither a mapping nor a list")
         return self.value or {}
-
-
-@contextlib.contextmanager
-def gathering(problems: list[CoracleError]) -> t.Iterator[None]:
-    """What is wrong here is remembered, and what comes after is looked at, too."""
-    try:
-        yield
-    except CoracleError as error:
-        problems.append(error)
 
 
 def _kind(value: t.Any) -> str:

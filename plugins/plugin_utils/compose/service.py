@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import collecting
 
 from . import connections, limits, programs, storage
-from .place import Place, gathering
+from .place import Place
 from .stack import Declaration, Service
 
 Reader = t.Callable[[Place, Service], Declaration]
@@ -139,21 +139,21 @@ ROWS: dict[str, Reader] = {
 }
 
 
-def declaration(service: Service, problems: list[CoracleError]) -> Declaration:
+def declaration(service: Service, problems: list[BaseException]) -> Declaration:
     """The container of a service; what cannot be is added to `problems`."""
     said: Declaration = {"name": service.stack.services[service.key]}
     given = service.whole.entries()
     for key in given:
         if key not in ROWS:
-            with gathering(problems):
+            with collecting(problems):
                 raise given[key].refusal(*REFUSED.get(key, ("has no counterpart here", "take it out")))
     if not given.get("image") and "build" not in given:
         problems.append(service.whole.refusal("has no image", "name one"))
     for key, reader in ROWS.items():
         if given.get(key):
-            with gathering(problems):
+            with collecting(problems):
                 _add(said, reader(given[key], service), given[key])
-    with gathering(problems):
+    with collecting(problems):
         _add(said, connections.networks(service), service.whole)
     return said
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Result, Target, Task
 from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import QUICK
 
@@ -194,7 +195,7 @@ MISTAKES: list[tuple[list[Declaration], str]] = [
     ([{"name": "a", "tty": "perhaps"}], "containers: a: argument 'tty' is of type"),
     (
         [{"name": "a", "cpus": 1, "cpu_quota": 9000}, {"name": "b", "restart": True, "state": "stopped"}],
-        "2 cont",
+        "2 mistakes: ",
     ),
 ]
 
@@ -206,6 +207,84 @@ def test_mistakes_are_found_before_anything_is_done(target: Target) -> None:
         assert problem in result["msg"]
     assert "purge removes what a project owns, and there is none" in results[-1]["msg"]
     assert seen["containers"] == []
+
+
+def test_all_mistakes_are_said_at_once(target: Target) -> None:
+    wrong: list[Declaration] = [
+        {"name": "a", "comand": "x", "memmory": "1m"},
+        {"name": "b", "memory": "lots", "cpus": 0.001, "image": target.image},
+        {"name": "c", "depends_on": {"b": "soon"}},
+        {"name": "fine"},
+    ]
+    reading, planning = target.run(
+        project(target, *wrong, networks=[{"name": "-"}], volumes=[{"name": "v", "driver": "nfs"}]),
+        project(
+            target,
+            {"name": "a", "image": f"{target.registry}/no:1"},
+            {"name": "b", "pid_mode": "container:x"},
+        ),
+    )
+    for said in (
+        "7 mistakes: containers: a: comand is not an option (did you mean command?)",
+        "; containers: a: memmory is not an option",
+        "; container b: memory: 'lots' is not a size",
+        "; container b: cpus: 0.001 is not a number of processors",
+        "'soon' is not a condition for b",
+        "; name: '-' is not a name for a network",
+        "volumes: v: value of driver must be one of: local",
+    ):
+        assert said in reading["msg"]
+    assert "2 mistakes: " in planning["msg"]
+    assert "has no repository no" in planning["msg"]
+    assert "containers: b: " in planning["msg"]
+
+
+def test_what_was_not_done_is_not_told(target: Target) -> None:
+    """Of those that fail and those that are left alone; in the whole result and in their entries."""
+    first, failed = target.run(
+        project(target, {"name": "old"}, project="shop"),
+        project(
+            target,
+            {"name": "bad", "command": ["/no/such/program"]},
+            {"name": "after", "depends_on": ["bad"]},
+            {"name": "apart", "labels": {"a": "b"}},
+            volumes=[{"name": "data"}],
+            project="shop",
+            purge=True,
+        ),
+    )
+    assert not first.get("failed"), first
+    assert failed["actions"] == [
+        "create volume data",
+        f"create container apart from {target.image}",
+        "start container apart",
+    ]
+    assert failed["changed"]
+    for name in ("bad", "after", "old"):
+        told = entry(failed, name)
+        assert (told["changed"], told["actions"], told["differences"]) == (False, [], [])
+    assert set(failed["diff"]["after"]) == {"apart", "volume data"}
+    assert entry(failed, "old")["skipped"]
+    assert states(target) == {"old": "running", "apart": "running"}
+    for name in ("old", "apart"):
+        target.remove(name)
+    target.run(target.volume(state="absent"))
+
+
+def test_who_shares_processes_is_purged_first(target: Target) -> None:
+    """Whatever their names, and in whichever order they were made."""
+    target.make(name="z", labels={"coracle.project": "shop"}, **QUICK)
+    for name in ("a", "m"):
+        target.make(name=name, labels={"coracle.project": "shop"}, pid_mode="container:z", **QUICK)
+    with Engine(target.paths) as engine, engine.database.transaction() as transaction:
+        transaction.execute("UPDATE containers SET created = 1 WHERE name = 'a'")
+    planned, done = target.run(
+        project(target, project="shop", purge=True, check=True), project(target, project="shop", purge=True)
+    )
+    order = [f"{verb} container {name}" for name in ("m", "a", "z") for verb in ("stop", "remove")]
+    assert planned["actions"] == done["actions"]
+    assert done["actions"] == order
+    assert states(target) == {}
 
 
 def test_many_at_once(target: Target) -> None:

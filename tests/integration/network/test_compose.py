@@ -130,7 +130,10 @@ def test_services_find_each_other(target: Target, busybox_rootfs_tar: pathlib.Pa
 
 
 def test_what_is_wrong_is_said_at_once_and_nothing_is_done(target: Target, srv: pathlib.Path) -> None:
-    services = {"web": {"build": ".", "deploy": {"placement": {}, "replicas": 3}}, "db": {"image": "postgres"}}
+    services = {
+        "web": {"build": ".", "deploy": {"placement": {}, "replicas": 3}},
+        "db": {"image": "postgres"},
+    }
     (srv / "compose.yml").write_text(json.dumps({"services": services}))
 
     def of_target(**options: t.Any) -> Task:

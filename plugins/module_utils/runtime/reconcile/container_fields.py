@@ -15,7 +15,7 @@ import typing as t
 
 from ..container.attachments import DEFAULT_NETWORK_MODE
 from ..container.config import ContainerConfig
-from ..errors import InvalidInput
+from ..errors import InvalidInput, raise_all
 from .differences import LIVE, RECREATE
 
 if t.TYPE_CHECKING:
@@ -148,9 +148,14 @@ def described(options: t.Mapping[str, t.Any]) -> ContainerConfig:
     asked.
     """
     config = ContainerConfig()
+    problems: list[BaseException] = []
     for field in FIELDS:
         if options.get(field.name) is not None:
-            setattr(config, field.name, field.parse(options[field.name]))
+            try:
+                setattr(config, field.name, field.parse(options[field.name]))
+            except InvalidInput as error:
+                problems.append(error)
+    raise_all(problems)
     _split_restart_policy(config)
     _read_driver_options(config)
     return config

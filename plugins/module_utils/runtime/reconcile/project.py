@@ -17,8 +17,8 @@ import typing as t
 from ..container.config import ContainerConfig
 from ..container.labels import PROJECT
 from ..container.records import is_version, list_containers
-from ..container.sharing import needed_containers
-from ..errors import CoracleError, InvalidInput, doing, raise_all
+from ..container.sharing import in_order_of_start, needed_containers
+from ..errors import InvalidInput, collecting, doing, raise_all
 from ..network.records import list_networks
 from .container import Planned
 from .container_request import Request
@@ -112,14 +112,19 @@ class ProjectPlan(t.NamedTuple):
     @property
     def actions(self) -> list[str]:
         """Sentences in the order of the declaration."""
-        before = [*(planned.plan for planned in self.networks), *(planned.plan for planned in self.volumes)]
-        after = [planned.plan for planned in (*self.containers.values(), *self.purged.values())]
-        after += [planned.plan for planned in self.purged_networks]
+        containers = (*self.containers.values(), *self.purged.values())
         return [
-            *(action for plan in before for action in plan.actions),
+            *self.beginnings,
             *(step.describe() for step in self.pulls),
-            *(action for plan in after for action in plan.actions),
+            *(action for planned in containers for action in planned.plan.actions),
+            *(action for planned in self.purged_networks for action in planned.plan.actions),
         ]
+
+    @property
+    def beginnings(self) -> list[str]:
+        """What is done before all images and containers, or nothing else is."""
+        plans = [*(planned.plan for planned in self.networks), *(planned.plan for planned in self.volumes)]
+        return [action for plan in plans for action in plan.actions]
 
     @property
     def warnings(self) -> list[str]:
@@ -137,8 +142,8 @@ def plan_project(engine: Engine, project: Project, *, check_mode: bool = False) 
     needs = dependencies(project.items)
     ordered = in_order(needs)
     absent = project.state == "absent"
-    networks = [] if absent else [plan_network(engine, request) for request in project.networks]
-    volumes = [] if absent else [plan_volume(engine, request) for request in project.volumes]
+    problems: list[BaseException] = []
+    networks, volumes = ([], []) if absent else _plan_parts(engine, project, problems)
     sight = ProjectSight(
         engine,
         rehearses=check_mode,
@@ -147,10 +152,12 @@ def plan_project(engine: Engine, project: Project, *, check_mode: bool = False) 
     )
     if not absent:
         for reference, platform in project.images:
-            sight.image_called(str(reference), platform, project.pull, project.registry)
+            with collecting(problems):
+                sight.image_called(str(reference), platform, project.pull, project.registry)
     items = {item.name: item for item in project.items}
     jobs = {name for needed in needs.values() for name, condition in needed.items() if condition == COMPLETED}
-    planned = _plan_items(sight, [items[name] for name in ordered], jobs, project.wait_timeout)
+    planned = _plan_items(sight, [items[name] for name in ordered], jobs, project.wait_timeout, problems)
+    raise_all(problems)
     purged = _plan_purge(sight, project) if project.purge or absent else {}
     going = {*purged, *(items if absent else ())}
     purged_networks, warnings = (
@@ -177,9 +184,11 @@ def dependencies(items: t.Sequence[Item]) -> dict[str, dict[str, str]]:
     names that are not declared, or are declared twice.
     """
     declared = [item.name for item in items]
+    problems: list[BaseException] = []
     twice = sorted({name for name in declared if declared.count(name) > 1})
     if twice:
-        raise InvalidInput(f"containers: {', '.join(twice)} is declared twice", "give each a name of its own")
+        told = f"containers: {', '.join(twice)} is declared twice"
+        problems.append(InvalidInput(told, "give each a name of its own"))
     needs: dict[str, dict[str, str]] = {}
     for item in items:
         shared = needed_containers(item.asked)
@@ -189,14 +198,13 @@ def dependencies(items: t.Sequence[Item]) -> dict[str, dict[str, str]]:
         shared += [name for name in linked if name != item.name]
         strangers = sorted(set(item.depends_on).difference(declared))
         if strangers:
-            raise InvalidInput(
-                f"containers: {item.name} depends on {', '.join(strangers)}, which is not declared here",
-                "declare it in the same task, or take it out of depends_on",
-            )
+            told = f"containers: {item.name} depends on {', '.join(strangers)}, which is not declared here"
+            problems.append(InvalidInput(told, "declare it in the same task, or take it out of depends_on"))
         needs[item.name] = {
             **{name: STARTED for name in shared if name in declared},
             **item.depends_on,
         }
+    raise_all(problems)
     return needs
 
 
@@ -226,21 +234,33 @@ def _reversed(needs: t.Mapping[str, t.Collection[str]]) -> dict[str, dict[str, s
 # The parts
 
 
+def _plan_parts(
+    engine: Engine, project: Project, problems: list[BaseException]
+) -> tuple[list[PlannedNetwork], list[PlannedVolume]]:
+    networks, volumes = [], []
+    for network in project.networks:
+        with collecting(problems):
+            networks.append(plan_network(engine, network))
+    for volume in project.volumes:
+        with collecting(problems):
+            volumes.append(plan_volume(engine, volume))
+    return networks, volumes
+
+
 def _plan_items(
-    sight: ProjectSight, ordered: t.Sequence[Item], jobs: t.Collection[str], wait_timeout: float
+    sight: ProjectSight,
+    ordered: t.Sequence[Item],
+    jobs: t.Collection[str],
+    wait_timeout: float,
+    problems: list[BaseException],
 ) -> dict[str, Planned]:
-    """All of them, with all that is wrong in one error. `jobs` are those whose end others wait for."""
+    """All of them; what is wrong is added to `problems`. `jobs` are those whose end others wait for."""
     planned: dict[str, Planned] = {}
-    problems: list[CoracleError] = []
     for item in ordered:
-        try:
-            with doing(f"containers: {item.name}"):
-                planned[item.name] = sight.plan(item.asked, item.request)
-                if item.name in jobs and item.request.state == "started":
-                    planned[item.name] = _plan_job(sight, item, planned[item.name], wait_timeout)
-        except CoracleError as error:
-            problems.append(error)
-    raise_all(problems, "containers")
+        with collecting(problems), doing(f"containers: {item.name}"):
+            planned[item.name] = sight.plan(item.asked, item.request)
+            if item.name in jobs and item.request.state == "started":
+                planned[item.name] = _plan_job(sight, item, planned[item.name], wait_timeout)
     return planned
 
 
@@ -261,14 +281,16 @@ def _is_done(outlook: Outlook) -> bool:
 
 
 def _plan_purge(sight: ProjectSight, project: Project) -> dict[str, Planned]:
-    """Containers of the project that it does not declare any more, those that were made last first."""
+    """Containers of the project that it does not declare any more, those that were made last first, and each
+    before those whose namespaces it shares: it would end with them.
+    """
     declared = {item.name for item in project.items}
     owned = [record for record in list_containers(sight.engine.records) if _owner(record) == project.name]
     current = [record for record in owned if not record.state.kept_since]
     owned = [record for record in owned if record in current or not _has_successor(record, current)]
     return {
         record.name: sight.plan(ContainerConfig(), Request(record.name, state="absent"))
-        for record in reversed(owned)
+        for record in reversed(in_order_of_start(owned))
         if project.name and record.name not in declared
     }
 

@@ -22,6 +22,7 @@ from .project import COMPLETED, HEALTHY
 if t.TYPE_CHECKING:
     from .container import Planned
     from .image_steps import PullImage
+    from .network import PlannedNetwork
     from .project import ProjectPlan
     from .steps import Step
 
@@ -30,7 +31,8 @@ _PULL = "pull "
 
 class Outcome(t.NamedTuple):
     """What became of one container. `error` is a sentence; `skipped` says which failure stopped it before it
-    began. `facts` are those of its steps.
+    began. `facts` are those of its steps; of one that failed those of its error, with the `actions` that
+    were done and last.
     """
 
     name: str
@@ -44,22 +46,47 @@ class Outcome(t.NamedTuple):
         return bool(self.error or self.skipped)
 
 
-def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout: float) -> list[Outcome]:
-    """One outcome for each container of the plan, in its order, and for those that are purged.
-
-    `wait_timeout`: seconds for a container to reach the condition that another one depends on. Errors about
-    networks and volumes are raised: nothing else has begun then.
+class Report(t.NamedTuple):
+    """What became of all: `outcomes` in the order of the plan, the images that came, the networks of the
+    project that went, and what was wrong with those that did not.
     """
-    for made in [*(each.plan for each in plan.networks), *(each.plan for each in plan.volumes)]:
-        made.execute(engine)
-    for name in plan.purged_first:
-        plan.purged[name].plan.execute(engine)
+
+    outcomes: t.Sequence[Outcome]
+    pulled: t.Sequence[PullImage] = ()
+    removed_networks: t.Sequence[PlannedNetwork] = ()
+    network_errors: t.Sequence[str] = ()
+
+
+def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout: float) -> Report:
+    """`wait_timeout`: seconds for a container to reach the condition that another one depends on. Errors
+    about networks and volumes are raised: nothing else has begun then.
+    """
+    _begin(engine, plan)
     _get_ready(engine, plan)
     engine.close()  # nobody may carry an open state file over a fork
     with Crew(parallelism) as crew:
-        outcomes = _Shift(engine, plan, crew, wait_timeout).run()
+        shift = _Shift(engine, plan, crew, wait_timeout)
+        outcomes = shift.run()
     failed = any(outcome.failed for outcome in outcomes)
-    return [*outcomes, *_purge(engine, plan, failed)]
+    outcomes = [*outcomes, *_purge(engine, plan, failed)]
+    failed = any(outcome.failed for outcome in outcomes)
+    removed, errors = ([], []) if failed else _remove_networks(engine, plan)
+    return Report(outcomes, shift.pulled, removed, errors)
+
+
+def _begin(engine: Engine, plan: ProjectPlan) -> None:
+    """Who fails here says what was done before."""
+    parts = [*(each.plan for each in plan.networks), *(each.plan for each in plan.volumes)]
+    parts += [plan.purged[name].plan for name in plan.purged_first]
+    done: list[str] = []
+    for part in parts:
+        try:
+            part.execute(engine)
+        except CoracleError as error:
+            told = [*done, *error.facts.get("actions", ())]
+            error.facts.update(actions=told, changed=bool(told))
+            raise
+        done += part.actions
 
 
 def _get_ready(engine: Engine, plan: ProjectPlan) -> None:
@@ -81,17 +108,25 @@ def _purge(engine: Engine, plan: ProjectPlan, failed: bool) -> list[Outcome]:
             outcomes.append(Outcome(name, skipped="it is no longer declared, but other containers failed"))
         else:
             outcomes.append(_tried(engine, name, planned))
-    if not failed and not any(outcome.failed for outcome in outcomes):
-        for network in plan.purged_networks:
-            network.plan.execute(engine)
     return outcomes
+
+
+def _remove_networks(engine: Engine, plan: ProjectPlan) -> tuple[list[PlannedNetwork], list[str]]:
+    removed, errors = [], []
+    for network in plan.purged_networks:
+        try:
+            network.plan.execute(engine)
+            removed.append(network)
+        except CoracleError as error:
+            errors.append(str(error))
+    return removed, errors
 
 
 def _tried(engine: Engine, name: str, planned: Planned) -> Outcome:
     try:
         planned.plan.execute(engine)
     except CoracleError as error:
-        return Outcome(name, error=str(error))
+        return Outcome(name, error=str(error), facts=error.facts)
     return Outcome(name)
 
 
@@ -118,6 +153,10 @@ class _Shift:
             if self._crew.busy:
                 self._note(*self._crew.next())
         return [self._outcomes[name] for name in self._plan.containers]
+
+    @property
+    def pulled(self) -> list[PullImage]:
+        return [step for step in self._plan.pulls if self._pulled.get(id(step)) == ""]
 
     def _settle(self, name: str) -> bool:
         """Begin it if it can begin; or say at once what became of it. False: it has to wait."""
