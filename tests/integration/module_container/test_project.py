@@ -230,7 +230,7 @@ def test_all_mistakes_are_said_at_once(target: Target) -> None:
         "; container b: memory: 'lots' is not a size",
         "; container b: cpus: 0.001 is not a number of processors",
         "'soon' is not a condition for b",
-        "; name: '-' is not a name for a network",
+        "; '-' is not a name for a network",
         "volumes: v: value of driver must be one of: local",
     ):
         assert said in reading["msg"]
