@@ -1,6 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
 """Options of docker_container that say nothing here: those that cannot be, and those with one value that can.
+And options of podman_container that have another name.
 
 `container` and the declarations of `containers` know all of them by name. Who uses one that cannot be hears
 one sentence, with what to use instead; docs/migrating.md has the same sentences, and a unit test compares.
@@ -57,6 +58,39 @@ REFUSED = (
     Refusal(("trust_image_content",), "what is in the store is checked", "leave it out"),
 )
 """Options of `container`; in docs/migrating.md under "Options that cannot be used"."""
+
+OTHER_NAMES = {
+    "cap_add": "capabilities",
+    "cgroupns": "cgroupns_mode",
+    "device": "devices",
+    "dns": "dns_servers",
+    "dns_option": "dns_opts",
+    "dns_search": "dns_search_domains",
+    "group_add": "groups",
+    "healthcheck_interval": "healthcheck: {interval: …}",
+    "healthcheck_retries": "healthcheck: {retries: …}",
+    "healthcheck_start_period": "healthcheck: {start_period: …}",
+    "healthcheck_timeout": "healthcheck: {timeout: …}",
+    "ip": "ipv4_address of an item of networks",
+    "ip6": "ipv6_address of an item of networks",
+    "ipc": "ipc_mode",
+    "label": "labels",
+    "mount": "mounts",
+    "network": "network_mode or networks",
+    "network_aliases": "aliases of an item of networks",
+    "oom_kill_disable": "oom_killer",
+    "pid": "pid_mode",
+    "publish": "published_ports",
+    "publish_all": "publish_all_ports",
+    "rm": "auto_remove",
+    "security_opt": "security_opts",
+    "sysctl": "sysctls",
+    "ulimit": "ulimits",
+    "userns": "userns_mode",
+    "volume": "volumes",
+    "workdir": "working_dir",
+}
+"""What options of podman_container are called here."""
 
 REFUSED_TYPES = {
     "npipe": Refusal(("npipe",), "named pipes are of Windows", "use type bind for a socket"),
@@ -116,6 +150,8 @@ def refusal_of(given: t.Mapping[str, t.Any]) -> InvalidInput | None:
     for name in given:
         if name in by_name:
             return by_name[name].of(name)
+        if name in OTHER_NAMES:
+            return InvalidInput(f"{name}: it has another name here", f"use {OTHER_NAMES[name]}", option=name)
     mounts = given.get("mounts")
     for mount in mounts if isinstance(mounts, list) else ():
         kind = mount.get("type") if isinstance(mount, dict) else None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import runpy
 import typing as t
 
@@ -19,6 +20,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.module.container_op
 from ansible_collections.coracle.engine.plugins.module_utils.module.docker_options import (
     DOCKER,
     ONLY,
+    OTHER_NAMES,
     REFUSED,
     REFUSED_TYPES,
     Refusal,
@@ -118,6 +120,23 @@ def test_every_type_of_mount_is_taken_or_refused() -> None:
 
 def test_what_is_refused_is_not_taken() -> None:
     assert not names_we_refuse() & names_we_take()
+
+
+def test_names_of_podman_lead_to_options_of_ours() -> None:
+    assert not set(OTHER_NAMES) & (names_we_take() | names_we_refuse())
+    networks = OURS["networks"]["options"]
+    for meant in OTHER_NAMES.values():
+        words = re.findall("[a-z0-9_]{4,}", meant.replace("item of", ""))
+        assert words
+        assert all(word in {*OURS, *networks, *OURS["healthcheck"]["options"]} for word in words), meant
+    error = refusal_of({"name": "web", "publish": ["80:80"]})
+    assert str(error) == "publish: it has another name here (use published_ports)"
+
+
+def test_the_page_has_every_name_of_podman() -> None:
+    page = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
+    section = page.partition("## From containers.podman.podman_container\n")[2].partition("\n## ")[0]
+    assert [name for name in OTHER_NAMES if f"`{name}`" not in section] == []
 
 
 def test_single_values_are_documented_options() -> None:
