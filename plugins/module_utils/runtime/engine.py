@@ -90,7 +90,7 @@ class Engine:
         """Both roots and what every writer needs below them, all 0700; the run root is gone after each
         reboot.
         """
-        from .linux.files import make_private_directory
+        from .linux.files import make_private_directory, spread_below
 
         paths = self.paths
         below = (paths.containers, paths.trash, paths.locks, paths.oci_runtime, paths.container_run(""))
@@ -99,6 +99,8 @@ class Engine:
         claim_roots(paths)
         for directory in below:
             make_private_directory(directory)
+        for directory in (paths.containers, paths.container_run("")):
+            spread_below(directory)
 
 
 def open_engine(root: str = DEFAULT_ROOT, run_root: str = DEFAULT_RUN_ROOT, **programs: t.Any) -> Engine:
