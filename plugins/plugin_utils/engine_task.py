@@ -35,6 +35,15 @@ PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 Answer = dict[str, t.Any]
 
 
+def _archive() -> tuple[str, bytes]:
+    archive = build_agent.pack(build_agent.sources_of_collection(PLUGINS))
+    return hashlib.sha256(archive).hexdigest(), archive
+
+
+_ENGINE = _archive()
+"""Version and archive: made by the process that reads the playbook, before it forks one for each task."""
+
+
 class EngineTask(ActionBase):
     _supports_check_mode = True
     _supports_async = True
@@ -47,7 +56,7 @@ class EngineTask(ActionBase):
         result: Answer = super().run(tmp, task_vars)
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         self._vars = task_vars or {}
-        self._version, self._archive = _archive()
+        self._version, self._archive = _ENGINE
         try:
             result.update(self._run_in_background() if in_background else self._run())
         finally:
@@ -110,8 +119,3 @@ class EngineTask(ActionBase):
             self._transfer_file(file.name, remote)
         self._fixup_perms2((directory, remote))
         return remote
-
-
-def _archive() -> tuple[str, bytes]:
-    archive = build_agent.pack(build_agent.sources_of_collection(PLUGINS))
-    return hashlib.sha256(archive).hexdigest(), archive
