@@ -311,3 +311,85 @@ def test_a_task_replaces_without_a_pause(target: Target, lan: Lan) -> None:
     assert done["container"]["Id"] != first["container"]["Id"]
     assert again["changed"] is False
     assert lan.probe("neighbour", "tcp", HOST, 8080) == "open:new\n"
+
+
+def test_healthy_beside_the_old_one(target: Target, lan: Lan) -> None:
+    """The new one is probed while nobody knows it, and both conditions hold when it takes over."""
+    check = {"interval": "200ms", "retries": 1, "start_period": "1m", "start_interval": "200ms"}
+    common = {
+        "image": target.image,
+        "published_ports": ["8080:80"],
+        "replace": "start-first",
+        "state": "healthy",
+        "stop_timeout": 1,
+        "drain_timeout": 2,
+    }
+    well = {"test": "test -e /well", **check}
+    begin = ["sh", "-c", "sleep 1; touch /well; exec nc -ll -p 80 -e echo old"]
+    first = target.make(command=begin, healthcheck=well, **common)
+    wait_until(lambda: lan.probe("neighbour", "tcp", HOST, 8080), lambda answer: answer == "open:old\n")
+    ill = {"test": "echo no database; exit 1", "interval": "200ms", "retries": 2}
+    with Hammer(lan, "neighbour", HOST) as hammer:
+        failed, info, done = target.run(
+            target.container(command=serving("ill"), healthcheck=ill, **common),
+            target.info(name="web"),
+            target.container(
+                command=[*begin[:2], begin[2].replace("old", "new")], healthcheck=well, **common
+            ),
+        )
+    assert "is unhealthy: no database; the old container runs on" in failed["msg"]
+    assert info["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
+    assert done["container"]["State"]["Health"]["Status"] == "healthy"
+    assert set(hammer.answers) == {"open:old\n", "open:new\n"}
+    assert hammer.answers[-1] == "open:new\n"
+
+
+def test_datagrams_go_where_they_went_until_the_old_one_stops(harbour: Harbour, lan: Lan) -> None:
+    """There are no connections that could be seen to end: the whole time is theirs. After it the kernel has
+    forgotten them.
+    """
+    create_network(harbour.engine, "web", NetworkOptions())
+    asked = {"command": ["sleep", "1000"], "network_mode": "web", "published_ports": ["8080:80/udp"]}
+    config = described(asked)
+    old = harbour.start("web", "sleep", "1000", network_mode="web", published_ports=config.published_ports)
+    serve(harbour, lan, old, "old")
+    with lan.inside("neighbour"):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def work() -> None:
+        with Engine(harbour.paths) as engine:
+            replace_container.replace_container(
+                engine,
+                "web",
+                config,
+                harbour.image,
+                IMAGE_NAME,
+                run=True,
+                start_first=True,
+                drain_timeout=4.0,
+                timeout=0,
+            )
+
+    with client:
+        client.settimeout(5)
+        client.connect((HOST, 8080))
+        assert asked_of(client) == b"old"
+        worker = threading.Thread(target=_inside(lan, work))
+        worker.start()
+        wait_until(lambda: harbour.record("web").id, lambda found: found != old.id)
+        began = time.monotonic()
+        assert asked_of(client) == b"old"
+        worker.join()
+        assert time.monotonic() - began > 3
+        serve(harbour, lan, harbour.record("web"), "new")
+        assert asked_of(client) == b"new"
+
+
+def serve(harbour: Harbour, lan: Lan, record: ContainerRecord, text: str) -> None:
+    [address] = addresses(harbour, record)
+    lan.serve(harbour.paths.network_namespace(record.id), "udp", address, 80, text)
+
+
+def asked_of(client: socket.socket) -> bytes:
+    client.send(b"?")
+    return client.recv(100)

@@ -21,7 +21,7 @@ from ..container.config import ContainerConfig
 from ..container.contradictions import check_config, check_network
 from ..container.records import READY, ContainerRecord
 from ..container.status import CONMON_KILLED, UNKNOWN_CODE, Status
-from ..errors import Conflict, InvalidInput, NotFound, StateError
+from ..errors import Conflict, InvalidInput, NotFound
 from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .connection_differences import lost_networks
@@ -29,7 +29,7 @@ from .container_fields import NETWORK, differences, merged
 from .container_request import Request, check_in_place, check_request, check_sources
 from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
-from .previous import check_is_current, check_previous
+from .previous import check_previous, check_usable
 from .record_traits import anonymous_targets, finished, interrupted_change
 from .source_differences import id_of, image_differences, moved_sources
 from .steps import Plan, Step
@@ -115,10 +115,8 @@ class _Sketch:
                 "remove the other container first, or choose another name",
             )
         self.before = self.now = old or new
-        if self.now:
-            check_is_current(self.now.record, self.request)
-        if self.now and self.now.status.status == "dead" and self.request.state != "absent":
-            raise StateError(self.now.status.error)
+        if self.now and self.request.state != "absent":
+            check_usable(self.now)
         self.name = self.now.record.name if self.now else self.request.new_name or self.request.name
 
     def finish_interrupted_work(self) -> None:
@@ -134,13 +132,9 @@ class _Sketch:
         elif self.now.status.unsupervised:
             ended = Status("exited", exit_code=UNKNOWN_CODE, error=CONMON_KILLED)
             self._repair(f"its {CONMON_KILLED}", self.now._replace(status=ended))
-        elif self.now.status.alive and (what := self._interrupted_change(self.now.record)):
+        elif self.request.state != "absent" and (what := interrupted_change(self.now)):
             after = self.now._replace(record=finished(self.now.record))
             self._repair(f"a change of its {what} was interrupted", after)
-
-    def _interrupted_change(self, record: ContainerRecord) -> str:
-        """What a container that stays has to be given first."""
-        return "" if self.request.state == "absent" else interrupted_change(record)
 
     def _finish_replacement(self, half: ContainerRecord) -> None:
         """Before the switch the new half goes and the old one runs again if it did; after it the old half
@@ -205,7 +199,11 @@ class _Sketch:
             self._create(image)
             return
         record = self.now.record
-        self.asked = self._compared(record)
+        if self.request.comparisons:
+            from .comparisons import relaxed
+
+            self.asked = relaxed(record.config, self.asked, self.request.comparisons)
+            check_config(self.asked)
         found = [
             *image_differences(record, image, self.image_name, self.request),
             *differences(record.config, self.asked),
@@ -217,16 +215,6 @@ class _Sketch:
             self._replace(self.now, image, describe_all(found) or "recreate is true")
         elif found:
             self._update(self.now, self.asked, self.image_name, found)
-
-    def _compared(self, record: ContainerRecord) -> ContainerConfig:
-        """What is asked for, as strictly as the task wants it."""
-        if not self.request.comparisons:
-            return self.asked
-        from .comparisons import relaxed
-
-        config = relaxed(record.config, self.asked, self.request.comparisons)
-        check_config(config)
-        return config
 
     def _bring(self, image: ResolvedImage, name: str, platform: str | None) -> None:
         """Pull the image, if need be and if possible."""
@@ -259,21 +247,14 @@ class _Sketch:
             self.warnings.append(f"container {self.name}: {error}")
             self.inherited = self.now.record.inherited if self.now else []
 
-    def _look_ahead(self, wanted: ContainerRecord, old: ContainerRecord | None) -> None:
-        self._warn(self.sight.obstacles(wanted, old))
-
-    def _check_start(self, record: ContainerRecord) -> None:
-        """Whatever this host would refuse is told before anything is changed."""
-        self._warn(self.sight.check_start(record))
-
     def _warn(self, obstacles: t.Iterable[str]) -> None:
+        """Whatever this host would refuse is told before anything is changed."""
         sentences = [f"container {self.name}: {sentence}" for sentence in obstacles]
         self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
     def _lost_networks(
         self, record: ContainerRecord, asked: ContainerConfig, found: t.Iterable[Difference]
     ) -> list[Difference]:
-        """Networks that the container has asked for, and that something else has disconnected it from."""
         if any(difference.field in NETWORK for difference in found):
             return []
         return lost_networks(asked, lambda: self.sight.networks(record))
@@ -385,8 +366,8 @@ class _Sketch:
         step = CreateContainer(self.name, self.asked, _choice(image, self.image_name))
         self.differences.append(created(step.describe()))
         record = self._record_to_come(image)
-        self._look_ahead(record, None)
-        self._check_start(record)
+        self._warn(self.sight.obstacles(record, None))
+        self._warn(self.sight.check_start(record))
         self._add(step, Outlook(record, Status("created")))
 
     def _replace(self, old: Outlook, image: ResolvedImage, reason: str) -> None:
@@ -411,8 +392,8 @@ class _Sketch:
             keep=bool(request.keep_previous) and not old.record.config.auto_remove,
         )
         record = self._record_to_come(image)
-        self._look_ahead(record, old.record)
-        self._check_start(record)
+        self._warn(self.sight.obstacles(record, old.record))
+        self._warn(self.sight.check_start(record))
         if run:
             self._prepare_start(record)
         record.ancestor = old.record.ancestor or old.record.id
@@ -441,7 +422,7 @@ class _Sketch:
         step = UpdateContainer(self.name, config, image_name, describe_all(found))
         self.sight.check_limits(old.record, config)
         record = dataclasses.replace(old.record, config=config, image_name=image_name)
-        self._look_ahead(record, old.record)
+        self._warn(self.sight.obstacles(record, old.record))
         self._add(step, old._replace(record=record))
 
     def _prepare_start(self, record: ContainerRecord) -> None:
@@ -473,7 +454,7 @@ class _Sketch:
         from .container_steps import StartContainer
 
         if not self.fresh:
-            self._check_start(found.record)
+            self._warn(self.sight.check_start(found.record))
         self._prepare_start(found.record)
         step = StartContainer(self.name, self.fresh, f"it is {found.status.status}")
         self._add(step, Outlook(finished(found.record), Status("running")))
@@ -481,7 +462,7 @@ class _Sketch:
     def _restart(self, found: Outlook, reason: str) -> None:
         from .container_steps import RestartContainer
 
-        self._check_start(found.record)
+        self._warn(self.sight.check_start(found.record))
         self._prepare_start(found.record)
         step = RestartContainer(self.name, self._ending(), reason)
         self._add(step, found._replace(status=Status("running")))
@@ -497,7 +478,7 @@ class _Sketch:
 
         if not found.running:
             if not self.fresh:
-                self._check_start(found.record)
+                self._warn(self.sight.check_start(found.record))
             self._prepare_start(found.record)
         step = RunContainer(self.name, self.fresh, found.running)
         self._add(step, found._replace(status=Status("exited")))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..container.records import ContainerRecord, previous_name
-from ..errors import Conflict, InvalidInput, NotFound
+from ..errors import Conflict, InvalidInput, NotFound, StateError
 from ..oci.reference import familiar_name
 from .container_fields import differences
 from .differences import RECREATE, Difference
@@ -43,11 +43,15 @@ def check_previous(asked: ContainerConfig, request: Request) -> None:
             raise InvalidInput(f"container {request.name}: {option} needs {needed}")
 
 
-def check_is_current(record: ContainerRecord, request: Request) -> None:
-    """A version that is kept is not started or changed: nothing of the host is its own any more."""
-    if record.state.kept_since and request.state != "absent":
+def check_usable(found: Outlook) -> None:
+    """A container whose record is damaged, or a version that is kept (nothing of the host is its own any
+    more), can only be removed.
+    """
+    if found.status.status == "dead":
+        raise StateError(found.status.error)
+    if found.record.state.kept_since:
         raise Conflict(
-            f"container {record.name} is a previous version, kept for a rollback",
+            f"container {found.record.name} is a previous version, kept for a rollback",
             "go back to it with rollback: true for the container that has its place",
         )
 

@@ -11,12 +11,16 @@ from ..errors import CoracleError
 
 if t.TYPE_CHECKING:
     from ..container.records import ContainerRecord
+    from .container_sight import Outlook
 
 
-def interrupted_change(record: ContainerRecord) -> str:
-    """What a killed task was about to change."""
-    begun = {"limits": record.state.resizing, "networks": record.state.rewiring}
-    return " and ".join(what for what, state in begun.items() if state is not None)
+def interrupted_change(found: Outlook) -> str:
+    """What a killed task was about to change of a container that runs; the next start does it of others."""
+    if not found.status.alive:
+        return ""
+    state = found.record.state
+    begun = {"limits": state.resizing, "networks": state.rewiring}
+    return " and ".join(what for what, before in begun.items() if before is not None)
 
 
 def finished(record: ContainerRecord) -> ContainerRecord:
