@@ -12,6 +12,9 @@ import typing as t
 
 import pytest
 
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.host_facts import (
+    read_host_facts,
+)
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.status import cgroup_of
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux.cgroups import layout
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations import update_container
@@ -250,6 +253,18 @@ def test_limits_that_make_no_sense(target: Target) -> None:
     )
     for (_options, problem), result in zip(PROBLEMS, results):
         assert problem in result["msg"]
+    assert seen["containers"] == []
+
+
+def test_a_weight_that_the_disks_do_not_know(target: Target) -> None:
+    if read_host_facts().weighs_disks:
+        pytest.skip("not applicable: the disks of this host have a scheduler that knows weights")
+    declared: Options = {"image": target.image, "blkio_weight": 100, **QUICK}
+    planned, refused, seen = target.run(
+        target.container(check=True, **declared), target.container(**declared), target.info()
+    )
+    assert "blkio_weight: the disks of this host have no scheduler that knows weights" in refused["msg"]
+    assert planned["msg"] == refused["msg"]
     assert seen["containers"] == []
 
 
