@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 
@@ -27,6 +28,13 @@ def test_networks_come_and_go(coracle: Shore, harbour: Harbour) -> None:
     coracle("network", "connect", "other", "web")
     [web] = coracle.json("container", "inspect", "web")
     assert set(web["NetworkSettings"]["Networks"]) == {"backend", "other"}
+    coracle("network", "disconnect", "-f", "other", "web")
+    [config] = coracle.json("network", "inspect", "other")[0]["IPAM"]["Config"]
+    address = str(ipaddress.ip_network(config["Subnet"])[20])
+    coracle("network", "connect", "--alias", "www", "--ip", address, "other", "web")
+    [web] = coracle.json("container", "inspect", "web")
+    other = web["NetworkSettings"]["Networks"]["other"]
+    assert (other["Aliases"], other["IPAddress"]) == (["www"], address)
     exists = "Error: endpoint with name web already exists in network other\n"
     assert coracle.refused("network", "connect", "other", "web") == exists
     coracle("network", "disconnect", "other", "web")

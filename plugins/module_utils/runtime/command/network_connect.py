@@ -11,15 +11,30 @@ from ..errors import Conflict
 from .lookup import find_container, find_network
 
 if t.TYPE_CHECKING:
+    from ..container.attachments import Item
     from ..container.records import ContainerRecord
     from ..engine import Engine
     from .context import Context
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    for flag, text in (
+        ("--alias", "Add network-scoped alias for the container"),
+        ("--link", "Add link to another container"),
+    ):
+        parser.add_argument(flag, action="append", default=[], metavar="list", help=text)
+    parser.add_argument("--ip", metavar="ip", help="IPv4 address (for example 172.30.100.104)")
+    parser.add_argument("--ip6", metavar="ip", help="IPv6 address (for example 2001:db8::33)")
+    add_names(parser)
+    parser.epilog = """
+        coracle network connect backend web
+        coracle network connect --alias db --ip 10.0.7.20 backend postgres
+    """
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK")
     parser.add_argument("container", metavar="CONTAINER")
-    parser.epilog = "coracle network connect backend web"
 
 
 def run(context: Context, options: argparse.Namespace) -> int:
@@ -28,7 +43,24 @@ def run(context: Context, options: argparse.Namespace) -> int:
     def refuse(container: ContainerRecord, network: str) -> str:
         return f"endpoint with name {container.name} already exists in network {network}"
 
-    return change_membership(context, options, connect_network, True, refuse)
+    def connect(engine: Engine, container: str, network: str) -> object:
+        return connect_network(engine, container, network, _asked(options, network))
+
+    return change_membership(context, options, connect, True, refuse)
+
+
+def _asked(options: argparse.Namespace, network: str) -> Item | None:
+    """None where nothing is asked for: then what the container's own options say of the network holds."""
+    from ..container.network_values import parse_networks
+
+    asked = {
+        "aliases": options.alias,
+        "links": options.link,
+        "ipv4_address": options.ip,
+        "ipv6_address": options.ip6,
+    }
+    given = {name: value for name, value in asked.items() if value}
+    return parse_networks([{"name": network, **given}], "networks")[0] if given else None
 
 
 def change_membership(

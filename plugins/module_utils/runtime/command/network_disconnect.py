@@ -16,7 +16,10 @@ if t.TYPE_CHECKING:
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    network_connect.declare(parser)
+    parser.add_argument(
+        "-f", "--force", action="store_true", help="Force the container to disconnect from a network"
+    )
+    network_connect.add_names(parser)
     parser.epilog = "coracle network disconnect backend web"
 
 

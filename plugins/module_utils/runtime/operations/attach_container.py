@@ -52,9 +52,9 @@ def attach_container(
     record = find_container(engine.records, name)
     if record is None:
         raise NotFound(f"there is no container {name}")
+    _check_runs(engine, record)
     manner = manner_of(engine, record, stdio, stdin, keys, sig_proxy)
     check_terminal(manner)
-    _check_runs(engine, record)
     record = announce(engine, record)
     with AttachSocket(directory_of(engine, record)) as socket:
         if manner.tty:

@@ -17,16 +17,16 @@ if t.TYPE_CHECKING:
     from ..engine import Engine
 
 
-def connect_network(engine: Engine, name: str, network: str) -> ContainerRecord:
-    """Fine if it is connected. Where its own options name the network, it is connected as they say. Conflict
-    for a container that is on no network of the engine.
+def connect_network(engine: Engine, name: str, network: str, asked: Item | None = None) -> ContainerRecord:
+    """Fine if it is connected. It is connected as `asked` says (container/network_values.py), else as its own
+    options do where they name the network. Conflict for a container that is on no network of the engine.
     """
     phrase = acting(engine, "connect", name, f" to network {network}")
     with phrase as found, locked_container(engine, found.id) as record:
         check_connectable(record)
         is_connected = endpoint_on(engine.database.read(), record.id, network) is not None
         if not is_connected or record.state.rewiring is not None:
-            item = _item(record, network)
+            item = asked or _item(record, network)
             rewire_container(engine, record, lambda rows: occupy_network(rows, record, item))
             note(engine, "network", "connect", network, name=network, container=record.id)
         return record

@@ -82,9 +82,13 @@ def _networks(
         return {mode: _place(record, {"name": mode}, None, None)}
     there = {endpoint.network: endpoint for endpoint in endpoints_of(rows, known.id)} if known else {}
     asked_before = {item["name"] for item in attachments_of(known.config).networks} if known else set()
-    added = [name for name in there if name not in asked_before and name not in _names(items)]
+    added = [
+        {"name": name, "aliases": endpoint.aliases, "links": endpoint.links}
+        for name, endpoint in there.items()
+        if name not in asked_before and name not in _names(items)
+    ]
     places = {}
-    for item in [*items, *({"name": name} for name in added)]:
+    for item in [*items, *added]:
         network = find_network(rows, item["name"])
         endpoint = there.get(item["name"]) if record.id and network else None
         if endpoint and network and is_postponed(item, endpoint.addresses, endpoint.mac, network.offers):
