@@ -124,10 +124,10 @@ REFUSED: dict[str, dict[str, t.Any]] = {
         "tmpfs": ["/run"],
         "command": "/run/x",
     },
-    "user nobody-of-that-name is not in /etc/passwd of the image (give a user of the image or a number)": {
+    "unable to find user nobody-of-that-name: it is not in /etc/passwd of the image": {
         "user": "nobody-of-that-name"
     },
-    "group no-such-group is not in /etc/group of the image": {"groups": ["no-such-group"]},
+    "unable to find group no-such-group: it is not in /etc/group of the image": {"groups": ["no-such-group"]},
     "working_dir: /etc/passwd of the image is not a directory": {"working_dir": "/etc/passwd"},
     "device_read_bps: /dev/null is not a block device": {
         "device_read_bps": [{"path": "/dev/null", "rate": "1m"}]

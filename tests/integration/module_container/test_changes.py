@@ -179,7 +179,10 @@ def test_how_strictly_a_task_compares(target: Target) -> None:
         target.container(image=target.image, comparisons={"restart": "ignore"}, **QUICK),
     )
     assert (more["changed"], ignored["changed"]) == (False, False)
-    assert other["actions"] == ["recreate container web: env: A is changed; labels: a is no longer wanted"]
+    assert other["actions"] == [
+        "recreate container web: env: A is changed; labels: a is no longer wanted; "
+        "user is 0, should be not set"
+    ]
     assert strict["actions"] == ["update container web: labels: a is no longer wanted"]
     assert pid(strict) == pid(first)
     assert "'restart' is not an option that describes a container" in wrong["msg"]
