@@ -132,20 +132,20 @@ options:
         declare. The page C(docs/compose.md) says what each of its keys becomes. Keys that have no
         counterpart are refused, each by its place.
       - It is a file of the controller, found as the files of M(ansible.builtin.copy) are, and can be
-        encrypted with Ansible Vault. So are C(.env) and the files of C(env_file), which are looked for
-        beside it.
+        encrypted with Ansible Vault. So are C(.env) and the files of C(env_file), secrets and configs,
+        which are looked for beside it.
       - Containers, networks and volumes have the names that Compose gives them, with the O(project), else the
         C(name) in the file, else the name of the file's directory.
     type: str
   compose:
     description:
-      - What would be in a O(compose_file), as a dictionary or as the text of such a file. The files of
-        C(env_file) are looked for beside the playbook.
+      - What would be in a O(compose_file), as a dictionary or as the text of such a file. The files
+        that it names are looked for beside the playbook.
     type: raw
   compose_directory:
     description:
-      - Directory of the target to which the paths of volumes, secrets and configs in a Compose file are
-        relative. Nothing is copied there.
+      - Directory of the target to which the paths of volumes in a Compose file are relative. Nothing is
+        copied there.
       - The default is the directory of the O(compose_file) with O(remote_src=true), and none otherwise.
     type: str
   compose_environment:
@@ -283,7 +283,12 @@ import contextlib
 import typing as t
 
 from ..module_utils.module.entry import run_module
-from ..module_utils.module.project_options import PROJECT_OPTIONS, read_parallelism, read_project
+from ..module_utils.module.project_options import (
+    PROJECT_OPTIONS,
+    hidden_values,
+    read_parallelism,
+    read_project,
+)
 from ..module_utils.module.project_results import project_result
 from ..module_utils.module.registry_options import REGISTRY
 from ..module_utils.runtime.engine import Engine
@@ -305,7 +310,7 @@ def run(engine: Engine, params: dict[str, t.Any], check_mode: bool) -> dict[str,
 
 
 def main() -> None:
-    run_module(PROJECT_OPTIONS.merge(REGISTRY), run)
+    run_module(PROJECT_OPTIONS.merge(REGISTRY), run, hidden=hidden_values)
 
 
 if __name__ == "__main__":

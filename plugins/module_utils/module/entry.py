@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
 from ..runtime.engine import Engine, open_engine
 from ..runtime.errors import CoracleError, HostNotReady, InvalidInput, from_os_error
@@ -16,15 +17,31 @@ from ..runtime.reconcile.steps import Plan
 from .argspec import ROOTS, ArgumentSpec
 
 Explain = t.Callable[[t.Mapping[str, t.Any]], t.Optional[CoracleError]]
+Hidden = t.Callable[[t.Mapping[str, t.Any]], t.Iterable[str]]
 Run = t.Callable[[Engine, dict[str, t.Any], bool], dict[str, t.Any]]
 
 
 class _Module(AnsibleModule):
-    """One that says more about arguments that cannot be than that they are unsupported."""
+    """One that says more about arguments that cannot be than that they are unsupported, and finds what is
+    hidden in declarations.
+    """
 
-    def __init__(self, explain: Explain | None, options: dict[str, t.Any], **rules: t.Any) -> None:
+    def __init__(
+        self, explain: Explain | None, hidden: Hidden | None, options: dict[str, t.Any], **rules: t.Any
+    ) -> None:
         self._explain = explain
+        self._hidden = hidden
         super().__init__(options, **rules)
+
+    def _log_invocation(self) -> None:
+        """As soon as the arguments are read, and before anybody hears of them."""
+        params = self.params
+        self.no_log_values.update(self._hidden(params) if self._hidden else ())
+        self.params = remove_values(params, self.no_log_values)
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = params
 
     def fail_json(self, msg: str, **facts: t.Any) -> t.NoReturn:
         better = self._explain(self.params) if self._explain else None
@@ -38,16 +55,18 @@ def run_module(
     supports_check_mode: bool = True,
     reads: bool = False,
     explain: Explain | None = None,
+    hidden: Hidden | None = None,
 ) -> None:
     """Call `run(engine, params, check_mode)` and exit with the result it returns (results.py) or with its
     error.
 
     Before it, what running containers have lost is restored (reconcile/repairs.py), unless the module only
     `reads`. `warnings` in the result (sentences) become Ansible's; `diff` is passed on only when the user
-    wants it. `explain` finds the error for arguments, as they were given, that the module never takes.
+    wants it. `explain` finds the error for arguments, as they were given, that the module never takes;
+    `hidden` the texts in them that nobody may see, beside those of options with `no_log`.
     """
     whole = spec.merge(ROOTS)
-    module = _Module(explain, whole.options, supports_check_mode=supports_check_mode, **whole.rules)
+    module = _Module(explain, hidden, whole.options, supports_check_mode=supports_check_mode, **whole.rules)
     repairs = Plan()
     module.add_path_info = lambda result: result  # it would describe a container's `dest` by the host's file
     try:

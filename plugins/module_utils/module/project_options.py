@@ -143,6 +143,14 @@ def _each(
     return found
 
 
+def hidden_values(params: t.Mapping[str, t.Any]) -> list[str]:
+    """The contents of secrets in declarations, as somebody has written them."""
+    declared = [*(params.get("containers") or ()), params.get("defaults") or {}]
+    secrets = [one.get("secrets") for one in declared if isinstance(one, dict)]
+    items = [item for each in secrets if isinstance(each, list) for item in each if isinstance(item, dict)]
+    return [item["value"] for item in items if isinstance(item.get("value"), str) and item["value"]]
+
+
 def read_parallelism(params: Params) -> int:
     """How many at once: as many as there are processors, and some more, since they wait for disks."""
     import os

@@ -16,11 +16,10 @@ from .stack import Declaration, Service
 Reader = t.Callable[[Place, Service], Declaration]
 
 _NO_BUILD = "images are not built by this module", "build the image first, and name it with image"
-_GPUS = "no driver hands out devices", "name the devices of the host in devices"
+_GPUS = "GPUs are not asked for here", "declare the container in containers, with device_requests"
 
 REFUSED = {
     "build": _NO_BUILD,
-    "cgroup_parent": ("all control groups are below the engine's own", "limit the service by itself"),
     "credential_spec": ("is of Windows", "take it out"),
     "develop": ("nobody watches sources here", "take it out"),
     "extends": ("services do not extend others here", "use a YAML anchor with <<"),
@@ -70,6 +69,7 @@ ROWS: dict[str, Reader] = {
     "cap_add": _texts("capabilities"),
     "cap_drop": _texts("cap_drop"),
     "cgroup": _text("cgroupns_mode"),
+    "cgroup_parent": _text("cgroup_parent"),
     "command": programs.command,
     "configs": storage.files,
     "container_name": _nothing,

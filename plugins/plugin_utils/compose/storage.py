@@ -146,10 +146,10 @@ def volumes_from(place: Place, service: Service) -> Declaration:
 
 
 def files(place: Place, service: Service) -> Declaration:
-    """`secrets` and `configs`: files of the target, for the container to read."""
+    """`secrets` and `configs`: both go with the task, as secrets do."""
     is_secret = place.path.endswith(".secrets")
     declared = service.stack.secrets if is_secret else service.stack.configs
-    return {"mounts": [_file(item, declared, is_secret, service) for item in place.items()]}
+    return {"secrets": [_file(item, declared, is_secret, service) for item in place.items()]}
 
 
 def _file(place: Place, declared: Parts, is_secret: bool, service: Service) -> dict[str, t.Any]:
@@ -159,25 +159,39 @@ def _file(place: Place, declared: Parts, is_secret: bool, service: Service) -> d
         raise place.refusal(
             f"there is no {'secret' if is_secret else 'config'} {key}", "declare it at the top"
         )
-    for name in ("uid", "gid", "mode"):
-        if name in parts:
-            raise parts[name].refusal("the file has owner and mode that it has on the target", "take it out")
-    target = parts["target"].text() if "target" in parts else f"/{key}" if not is_secret else key
-    if not target.startswith("/"):
-        target = f"/run/secrets/{target}" if is_secret else f"/{target}"
-    return {
-        "type": "bind",
-        "source": _source_of_file(declared[key], service),
-        "target": target,
-        "read_only": True,
+    target = parts["target"].text() if "target" in parts else key
+    said: dict[str, t.Any] = {
+        "name": key if is_secret else f"config.{key}",
+        "value": _content(declared[key], service),
+        "target": target if is_secret or target.startswith("/") else f"/{target}",
     }
+    for name in ("uid", "gid"):
+        if name in parts:
+            said[name] = parts[name].number()
+    if "mode" in parts:
+        mode = parts["mode"].value
+        said["mode"] = f"{mode:04o}" if isinstance(mode, int) else parts["mode"].text()
+    return said
 
 
-def _source_of_file(place: Place, service: Service) -> str:
-    for name, item in place.entries().items():
-        if name not in ("file", "name") and item.value not in (None, False):
-            raise item.refusal("only files of the target can be mounted", "write file: PATH")
-    file = place.below("file")
-    if not file:
-        raise place.refusal("has no file", "write file: PATH")
-    return service.stack.path(file, file.text())
+def _content(place: Place, service: Service) -> str:
+    parts = place.known("file", "environment", "content", "name")
+    sources = [name for name in ("file", "environment", "content") if name in parts]
+    if len(sources) != 1:
+        raise place.refusal("has not one source", "write file, environment or content")
+    source = parts[sources[0]]
+    if sources == ["content"]:
+        return source.text()
+    if sources == ["environment"]:
+        if source.text() not in service.stack.variables:
+            raise source.refusal(f"{source.text()} has no value", "set it in compose_environment")
+        return service.stack.variables[source.text()]
+    content = service.stack.read(source.text())
+    if content is None:
+        raise source.refusal(f"there is no file {source.text()}", "it is looked for beside the Compose file")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise source.refusal(
+            "is not UTF-8 text", "have it on the target, and mount it with volumes"
+        ) from None
