@@ -39,7 +39,7 @@ class ActionModule(EngineTask):
             yield []
             return
         try:
-            self._task.args, warnings = expanded(asked, self._reader())
+            self._task.args, warnings = expanded(asked, *self._beside())
         except CoracleError as error:
             raise AnsibleActionFail(str(error)) from error
         except OSError as error:
@@ -49,17 +49,20 @@ class ActionModule(EngineTask):
         finally:
             self._task.args = asked
 
-    def _reader(self) -> t.Callable[[str], bytes | None]:
+    def _beside(self) -> tuple[t.Callable[[str], bytes | None], str]:
+        """How the files beside the Compose file are read, and their directory."""
         path = str(self._task.args.get("compose_file") or "")
         if path and is_on_target(self._task.args):
-            return lambda name: self._read_on_target(posixpath.join(posixpath.dirname(path), name))
-        directory = self._loader.get_basedir()
-        if path:
-            try:
-                directory = os.path.dirname(self._find_needle("files", path))
-            except AnsibleError as error:
-                raise AnsibleActionFail(str(error)) from error
-        return lambda name: self._read_here(os.path.join(directory, name))
+            directory = posixpath.dirname(path)
+            return lambda name: self._read_on_target(posixpath.join(directory, name)), directory
+        if not path:
+            directory = self._loader.get_basedir()
+            return lambda name: self._read_here(os.path.join(directory, name)), ""
+        try:
+            directory = os.path.dirname(self._find_needle("files", path))
+        except AnsibleError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return lambda name: self._read_here(os.path.join(directory, name)), directory
 
     def _read_here(self, path: str) -> bytes | None:
         """Files can be encrypted with Ansible Vault."""

@@ -38,10 +38,12 @@ def is_on_target(args: Arguments) -> bool:
     return bool(boolean(args.get("remote_src", False), strict=False))
 
 
-def expanded(args: Arguments, read: Files) -> tuple[dict[str, t.Any], list[str]]:
-    """The arguments for the module, and warnings. `read` finds files beside the Compose file."""
+def expanded(args: Arguments, read: Files, beside: str = "") -> tuple[dict[str, t.Any], list[str]]:
+    """The arguments for the module, and warnings. `read` finds files in the directory of the Compose file,
+    which is `beside`.
+    """
     _check(args)
-    converted = _converted(args, read)
+    converted = _converted(args, read, beside)
     rest = {name: value for name, value in args.items() if name not in OPTIONS}
     own = {name: getattr(converted, name) for name in _LISTS}
     both = {name: _joined(own[name], rest.get(name)) for name in _LISTS}
@@ -60,6 +62,10 @@ def _check(args: Arguments) -> None:
         raise InvalidInput("there are compose and compose_file", "keep one of them")
     if not isinstance(args.get("compose_environment") or {}, dict):
         raise InvalidInput("compose_environment is not a dictionary", "write NAME: value pairs")
+    if is_on_target(args) and not str(args.get("compose_file") or "/").startswith("/"):
+        raise InvalidInput(
+            f"compose_file: {args['compose_file']} is not an absolute path", "with remote_src it has to be"
+        )
     directory = args.get("compose_directory")
     if directory and not str(directory).startswith("/"):
         raise InvalidInput(
@@ -67,14 +73,14 @@ def _check(args: Arguments) -> None:
         )
 
 
-def _converted(args: Arguments, read: Files) -> Converted:
+def _converted(args: Arguments, read: Files, beside: str) -> Converted:
     path = str(args.get("compose_file") or "")
     variables = _variables(args, read)
     profiles = args.get("compose_profiles") or variables.get("COMPOSE_PROFILES") or ()
-    directory = args.get("compose_directory") or (posixpath.dirname(path) if is_on_target(args) else "")
+    directory = args.get("compose_directory") or (beside if is_on_target(args) else "")
     settings = Settings(
         project=str(args.get("project") or ""),
-        fallback=posixpath.basename(posixpath.dirname(posixpath.normpath(path))),
+        fallback=posixpath.basename(beside),
         directory=str(directory),
         profiles=[word.strip() for word in profiles.split(",")] if isinstance(profiles, str) else profiles,
         variables=variables,

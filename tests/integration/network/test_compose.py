@@ -117,16 +117,18 @@ def test_services_find_each_other(target: Target, busybox_rootfs_tar: pathlib.Pa
     lookups: list[Task] = [
         target.exec(container="pair-web-1", command=["nslookup", name]) for name in (*names, "nobody")
     ]
-    done, again, *looked, environment, gone = target.run(
+    done, again, *looked, environment, seen, gone = target.run(
         containers(target, **options),
         containers(target, **{**options, "compose": json.dumps(compose)}),
         *lookups,
         target.exec(container="pair-web-1", command=["printenv", "FROM_FILE"]),
+        target.info(name="pair-db-1"),
         containers(target, state="absent", **options),
     )
     assert not done.get("failed"), done
     assert (again["changed"], gone.get("failed", False)) == (False, False)
-    assert [bool(result.get("failed")) for result in looked] == [False] * 4 + [True]
+    address = seen["containers"][0]["NetworkSettings"]["Networks"]["pair_default"]["IPAddress"]
+    assert [address in result["stdout"] for result in looked] == [True] * 4 + [False], looked
     assert environment["stdout"].strip() == "known"
 
 

@@ -136,7 +136,7 @@ def test_a_task_says_what_its_file_says() -> None:
         "containers": [{"name": "more"}],
         "purge": True,
     }
-    found, warnings = expanded(args, files.get)
+    found, warnings = expanded(args, files.get, "/play/shop")
     assert warnings == ["the Compose file uses NO, which has no value"]
     assert found == {
         "purge": True,
@@ -162,7 +162,9 @@ def test_the_text_of_a_file_inline() -> None:
 
 def test_on_the_target_its_directory_is_that_of_the_volumes() -> None:
     files = {"c.yml": b"services: {web: {image: i, volumes: ['./x:/x']}}"}
-    found, _warnings = expanded({"compose_file": "/srv/shop/c.yml", "remote_src": "yes"}, files.get)
+    found, _warnings = expanded(
+        {"compose_file": "/srv/shop/c.yml", "remote_src": "yes"}, files.get, "/srv/shop"
+    )
     assert found["containers"][0]["volumes"] == ["/srv/shop/x:/x"]
 
 
@@ -171,6 +173,7 @@ def test_on_the_target_its_directory_is_that_of_the_volumes() -> None:
     [
         ({"compose": {"a": 1}, "compose_file": "x"}, "there are compose and compose_file"),
         ({"compose_file": "x"}, "there is no file x"),
+        ({"compose_file": "x", "remote_src": True}, "compose_file: x is not an absolute path"),
         ({"compose": {"services": {"a": {"image": "i"}}}}, "the Compose file has no name"),
         ({"compose": {"services": {}}, "project": "p"}, "services: there are none"),
         ({"compose": {"a": 1}, "compose_directory": "x"}, "compose_directory: x is not an absolute path"),
