@@ -28,19 +28,24 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.c
     plan_container,
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.reconcile.container_sight import Sight
+from ansible_collections.coracle.engine.tests.integration.module_container.rehearsals import (
+    Result,
+    Task,
+    check_rehearsals,
+    compare,
+    with_rehearsals,
+)
 
 REPOSITORY = pathlib.Path(__file__).parents[3]
 TARGET_PYTHON = "/usr/bin/python3"
-
-Task = t.Mapping[str, t.Any]
-Result = dict[str, t.Any]
 
 
 class Target:
     """localhost with an engine of its own; `image` is the name of an image in the registry at `registry`.
 
     `network_mode` is that of containers for which a test says nothing: none, for whom networks do not matter
-    and who shall not touch those of this machine; None is the default that users have.
+    and who shall not touch those of this machine; None is the default that users have. `unrehearsed` is the
+    reason of a test for not running its tasks in check mode first.
     """
 
     def __init__(self, paths: Paths, work: pathlib.Path, image: str, registry: str) -> None:
@@ -50,13 +55,24 @@ class Target:
         self.registry = registry
         self.network_mode: str | None = "none"
         self.sent: list[str] = []
+        self.unrehearsed = ""
 
     def run(self, *tasks: Task, hosts: int = 1, **environment: str) -> list[Result]:
         """The results of the tasks of one play, in order; those that failed have `failed`.
 
+        Each is rehearsed before (rehearsals.py).
+
         With several `hosts`, names for this machine, each task has as many results. Afterwards `sent` has
         the names of the modules that have travelled for them.
         """
+        if self.unrehearsed or hosts > 1:
+            return self._play(tasks, hosts, environment)
+        whole = with_rehearsals(tasks)
+        results = self._play([task for task, _added in whole], hosts, environment)
+        check_rehearsals([task for task, _added in whole], results)
+        return [result for result, (_task, added) in zip(results, whole) if not added]
+
+    def _play(self, tasks: t.Sequence[Task], hosts: int, environment: t.Mapping[str, str]) -> list[Result]:
         recorded = self.work / "results.json"
         recorded.unlink(missing_ok=True)
         play = {
@@ -97,8 +113,13 @@ class Target:
         options = self._with_network_mode({"image": self.image, "state": state, **options})
         params = {**defaults, "name": "web", **options}
         with Engine(self.paths) as engine:
-            planned = plan_container(Sight(engine), read_description(params), read_request(params, None))
-            return container_result(engine, planned, planned.plan.execute(engine), False)
+            asked, request = read_description(params), read_request(params, None)
+            foreseen = plan_container(Sight(engine, rehearses=True), asked, request)
+            rehearsal = container_result(engine, foreseen, {}, True)
+            planned = plan_container(Sight(engine), asked, request)
+            result = container_result(engine, planned, planned.plan.execute(engine), False)
+        compare(rehearsal, result, str(options))
+        return result
 
     def remove(self, name: str = "web") -> None:
         with Engine(self.paths) as engine:

@@ -24,6 +24,11 @@ def versions(target: Target) -> list[str]:
     return sorted(path.name for path in agent.iterdir() if len(path.name) == 64)
 
 
+@pytest.fixture(autouse=True)
+def _unrehearsed(bare_target: Target) -> None:
+    bare_target.unrehearsed = "these tests count what travels"
+
+
 def current(target: Target) -> str:
     return os.readlink(os.path.join(target.paths.agent, "current"))
 
