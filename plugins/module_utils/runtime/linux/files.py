@@ -26,14 +26,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Private directories
 
 
-def make_private_directory(path: str) -> None:
+def make_private_directory(path: str, *, fleeting: bool = False) -> None:
     """Make `path` a directory that only we can enter (0700), with its missing parents; fine if it already is
-    one.
+    one. `fleeting`: it need not survive a power cut.
 
     Raises Conflict when something else, a symbolic link or somebody else's directory is there: whoever put it
     there could read or replace what we store.
     """
-    if _make_directory(path):
+    if _make_directory(path, fleeting) and not fleeting:
         fsync_directory(os.path.dirname(path))
     try:
         fd = os.open(path, _DIRECTORY)
@@ -56,15 +56,15 @@ def make_private_directory(path: str) -> None:
         os.close(fd)
 
 
-def _make_directory(path: str) -> bool:
+def _make_directory(path: str, fleeting: bool) -> bool:
     """Make one directory; its parents first when they are missing. False: something is there already."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return False
     except FileNotFoundError:
-        make_private_directory(os.path.dirname(path))
-        return _make_directory(path)
+        make_private_directory(os.path.dirname(path), fleeting=fleeting)
+        return _make_directory(path, fleeting)
     return True
 
 

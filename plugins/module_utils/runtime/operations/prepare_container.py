@@ -94,8 +94,8 @@ def _build_up(engine: Engine, record: ContainerRecord, nonce: str) -> Launched:
     if driver_of(record.config) == JOURNALD:
         check_journal(program)
     directory = run_directory(paths, record.id, nonce)
-    for private in (paths.container(record.id), directory):
-        make_private_directory(private)
+    make_private_directory(paths.container(record.id))
+    make_private_directory(directory, fleeting=True)
     for name in ("exit", "persist"):
         os.mkdir(os.path.join(directory, name), 0o700)
     if listens_for_notices(record):
