@@ -113,23 +113,25 @@ def test_services_find_each_other(target: Target, busybox_rootfs_tar: pathlib.Pa
         },
     }
     options = {"compose": compose, "compose_environment": {"WORD": "known"}}
-    names = ["db", "store", "database", "pair-db-1"]
+    names = ["db", "store", "pair-db-1"]
     lookups: list[Task] = [
-        target.exec(container="pair-web-1", command=["nslookup", name]) for name in (*names, "nobody")
+        target.exec(container="pair-web-1", argv=["nslookup", name]) for name in (*names, "nobody")
     ]
-    done, again, *looked, environment, seen, gone = target.run(
+    done, again, *looked, environment, hosts, seen, gone = target.run(
         containers(target, **options),
         containers(target, **{**options, "compose": json.dumps(compose)}),
         *lookups,
-        target.exec(container="pair-web-1", command=["printenv", "FROM_FILE"]),
+        target.exec(container="pair-web-1", argv=["env"]),
+        target.exec(container="pair-web-1", argv=["cat", "/etc/hosts"]),
         target.info(name="pair-db-1"),
         containers(target, state="absent", **options),
     )
     assert not done.get("failed"), done
     assert (again["changed"], gone.get("failed", False)) == (False, False)
     address = seen["containers"][0]["NetworkSettings"]["Networks"]["pair_default"]["IPAddress"]
-    assert [address in result["stdout"] for result in looked] == [True] * 4 + [False], looked
-    assert environment["stdout"].strip() == "known"
+    assert [address in result["stdout"] for result in looked] == [True] * 3 + [False], looked
+    assert [line.split()[0] for line in hosts["stdout"].splitlines() if "database" in line] == [address]
+    assert "FROM_FILE=known" in environment["stdout"].splitlines()
 
 
 def test_what_is_wrong_is_said_at_once_and_nothing_is_done(target: Target, srv: pathlib.Path) -> None:
