@@ -1,7 +1,7 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""One host and twenty hosts behind real ssh, each with the tar of a small root file system to make an image
-of.
+"""One host, ten and twenty hosts behind real ssh, each with the tar of a small root file system to make an
+image of.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from ansible_collections.coracle.engine.tests.integration.ssh.hosts import Hosts
 @pytest.fixture(scope="module")
 def one_host() -> t.Iterator[Hosts]:
     yield from _hosts(1)
+
+
+@pytest.fixture(scope="module")
+def ten_hosts() -> t.Iterator[Hosts]:
+    yield from _hosts(10)
 
 
 @pytest.fixture(scope="module")
