@@ -104,4 +104,5 @@ def _closing(text: str, start: int, place: Place) -> int:
             depth -= 1
             if depth == 0:
                 return index
-    raise place.refusal("has a ${ without its }", "write $$ for a dollar sign")
+    remedy = "write $$ for a dollar sign"
+    raise place.refusal("has a ${ without its }", remedy)

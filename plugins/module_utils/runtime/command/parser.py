@@ -132,12 +132,12 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(name, known, 1)
         return f"\nDid you mean '{near[0]}'?" if near else ""
 
-    def _get_value(self, action: argparse.Action, text: str) -> t.Any:
+    def _get_value(self, action: argparse.Action, arg_string: str) -> t.Any:
         try:
-            return super()._get_value(action, text)
+            return super()._get_value(action, arg_string)
         except argparse.ArgumentError:
             kind = getattr(action.type, "__name__", "value")
-            raise UsageError(f"{_invalid(action, text)}: it is no {kind}", self) from None
+            raise UsageError(f"{_invalid(action, arg_string)}: it is no {kind}", self) from None
 
     def _check_value(self, action: argparse.Action, value: t.Any) -> None:
         if action.choices is not None and value not in action.choices:

@@ -224,9 +224,14 @@ def _read_limits(paths: Paths, container_id: str) -> Limits:
 def _write_limits(paths: Paths, container_id: str, limits: Limits) -> None:
     path = _limits_file(paths, container_id)
     with contextlib.suppress(FileNotFoundError):  # a container that was never started has no directory
-        with open(f"{path}.new", "w", encoding="ascii") as file:
+        with open(f"{path}.new", "w", encoding="ascii", opener=_open_private) as file:
             file.write(f"{limits.bytes} {limits.files}\n")
         os.rename(f"{path}.new", path)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Whatever the umask."""
+    return os.open(path, flags, 0o600)
 
 
 def _size(path: str) -> int:

@@ -58,8 +58,9 @@ def test_files_of_a_run(tmp_path: pathlib.Path) -> None:
         {"name": "pass", "value": "hunter2", "env": "PASS"},
     ]
     config = described({"secrets": given})
-    [(target, place)] = write_secrets(config, str(tmp_path)).items()
-    assert target == "/run/secrets/token"
+    written = write_secrets(config, str(tmp_path))
+    assert list(written) == ["/run/secrets/token"]
+    place = written["/run/secrets/token"]
     assert pathlib.Path(place).read_text() == "hunter2"
     assert os.stat(place).st_mode & 0o777 == 0o440
     assert os.stat(os.path.dirname(place)).st_mode & 0o777 == 0o700

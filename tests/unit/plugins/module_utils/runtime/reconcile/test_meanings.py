@@ -58,7 +58,7 @@ def test_meanings_are_of_options() -> None:
 def test_what_means_the_same_is_no_difference(option: str, data: st.DataObject) -> None:
     meaning = meaning_of(option)
     value = data.draw(meaning.values)
-    one, other = (asked(option, meaning.spell(data.draw, value)) for _ in range(2))
+    one, other = (asked(option, meaning.spell(data.draw, value)) for _time in range(2))
     assert differences(one, other) == []
     assert one == other
 
