@@ -95,6 +95,7 @@ def test_modes_under_any_umask(harbour: Harbour, umask: int) -> None:
     assert modes == {
         "work": 0o700,
         "config.json": 0o600,
+        "ctr.log.limits": 0o600,
         "hosts": 0o644,
         "hostname": 0o644,
         "resolv.conf": 0o644,
