@@ -80,7 +80,7 @@ engine:
     root: /var/lib/coracle
     run_root: /run/coracle
 components:
-  description: The programs that the engine drives; null for one that is not there.
+  description: The programs and libraries that the engine drives; null for one that is not there.
   returned: success
   type: dict
   sample:
@@ -90,6 +90,7 @@ components:
     aardvark-dns: null
     init: {path: /usr/bin/catatonit, version: 0.1.7}
     zstd: {path: /usr/bin/zstd, version: 1.5.4}
+    pyroute2: {path: /usr/lib/python3/dist-packages/pyroute2, version: 0.7.2}
 python:
   description: The Python that runs the engine.
   returned: success

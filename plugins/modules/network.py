@@ -249,6 +249,8 @@ options:
     description:
       - There are none, and anything in here is refused.
     type: dict
+requirements:
+  - The Python library pyroute2 on the target. The role P(coracle.engine.host#role) installs it.
 seealso:
   - module: coracle.engine.network_info
   - module: coracle.engine.container

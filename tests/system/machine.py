@@ -53,7 +53,7 @@ printf '{USER} ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/{USER}
 chmod 0440 /etc/sudoers.d/{USER}
 ssh-keygen -A
 apt-get update
-apt-get install --yes --download-only crun conmon nftables catatonit aardvark-dns
+apt-get install --yes --download-only crun conmon nftables python3-pyroute2 catatonit aardvark-dns
 """
 
 KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off"

@@ -41,10 +41,10 @@ RUNGS = {
 STRANGERS_ON = (1, 2)  # rungs whose areas do not know each other; above, equals may
 
 # The only files that may import these at all, anywhere.
-DOORS = {"sqlite3": {"runtime.state.database", "runtime.operations.describe_host"}}
+DOORS = {"pyroute2": {"runtime.network.links"}}
 
 # Costly: only inside a function, so that a task pays when it needs them.
-COSTLY = ("http.client", "ssl", "sqlite3", "tarfile")
+COSTLY = ("http.client", "ssl", "sqlite3", "tarfile", "pyroute2")
 
 
 class Import(t.NamedTuple):
@@ -188,7 +188,8 @@ def test_every_rung_of_the_map_is_drawn() -> None:
         ("runtime.state.database", "import sqlite3", "at import time"),
         ("runtime.registry.transport", "from http import client", "at import time"),
         ("runtime.registry.transport", "class C:\n    import ssl", "at import time"),
-        ("runtime.container.records", "def f():\n    import sqlite3.dbapi2", "belongs to"),
+        ("runtime.container.records", "def f():\n    import pyroute2.netns", "belongs to"),
+        ("runtime.network.links", "import pyroute2", "at import time"),
         ("runtime.errors", "from ansible_collections.coracle.engine.x import y", "absolute name"),
         ("runtime.novelty", "", "no rung"),
     ],
@@ -206,6 +207,7 @@ def test_a_wrong_import_is_seen(name: str, source: str, complaint: str) -> None:
         ("runtime.state.database", "if t.TYPE_CHECKING:\n    import sqlite3"),
         ("runtime.state.database", "from .schema import MIGRATIONS\nfrom ..errors import StateError"),
         ("runtime.volume.records", "from ..state.database import Transaction\nfrom ..linux import files"),
+        ("runtime.network.links", "def f():\n    import pyroute2"),
         ("runtime.operations.pull_image", "from ..engine import Engine"),
         (
             "module.entry",

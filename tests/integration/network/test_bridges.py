@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import json
+import pathlib
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -281,3 +284,46 @@ def test_the_view_of_the_host(lan: Lan) -> None:
     assert {"192.0.2.0/24", "2001:db8:1::/64", "10.0.0.0/8", "fd05::/16", "127.0.0.0/8"} <= texts
     assert not {"0.0.0.0/0", "::/0", "0.0.0.0/1"} & texts
     assert all(isinstance(subnet, (ipaddress.IPv4Network, ipaddress.IPv6Network)) for subnet in view.subnets)
+
+
+def test_a_host_without_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:
+    links.load_messages.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(HostNotReady, match=r"has no module pyroute2 .*coracle\.engine\.host"):
+        links.host_view()
+
+
+def test_a_pyroute2_that_wants_to_be_imported_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts alone do not load: then all of it is."""
+    parts, calls = links._import_messages, []
+
+    def refuse_at_first() -> t.Any:
+        calls.append("pyroute2" in sys.modules)
+        if len(calls) == 1:
+            raise ImportError("not like this")
+        return parts()
+
+    links.load_messages.cache_clear()
+    monkeypatch.delitem(sys.modules, "pyroute2", raising=False)
+    monkeypatch.setattr(links, "_import_messages", refuse_at_first)
+    assert "lo" in links.host_view().links
+    assert calls == [True, False]
+    assert hasattr(sys.modules["pyroute2"], "IPRoute")
+
+
+def test_only_the_parts_of_pyroute2_that_are_needed_are_imported(tmp_path: pathlib.Path) -> None:
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+programs = []
+sys.addaudithook(lambda event, what: programs.append(what) if event == "subprocess.Popen" else None)
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.network.links import host_view
+host_view()
+assert not programs, programs
+assert "asyncio" not in sys.modules and "sqlite3" not in sys.modules, sorted(sys.modules)
+import pyroute2
+assert pyroute2.IPRoute
+"""
+    root = pathlib.Path(__file__).resolve().parents[3] / ".collections"
+    for python in (sys.executable, "/usr/bin/python3"):
+        subprocess.run([python, "-I", "-B", "-c", code, str(root)], check=True, cwd=tmp_path)

@@ -19,7 +19,7 @@ verb("create_container")(engine, "one", config, image, name)
 verb("start_container")(engine, "one")
 verb("remove_container")(engine, "one")
 new = set(sys.modules) - before
-print(sorted(name for name in new if name.startswith("ansible_collections.")))
+print(sorted(name for name in new if name.startswith(("ansible_collections.", "pyroute2"))))
 """
 
 

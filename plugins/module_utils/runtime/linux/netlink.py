@@ -14,7 +14,6 @@ import struct
 import typing as t
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
-HEADER_SIZE = _HEADER.size
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 _SOL_NETLINK = 270

@@ -169,7 +169,7 @@ def _make_pair(
     own_tag = tag(instance, endpoint.container_id)
     with _explained(network, endpoint):
         outside.apply(
-            outside.new(name, "veth", [("VETH_INFO_PEER", peer)], [("IFLA_MTU", bridge.mtu)]),
+            outside.new(name, "veth", [("VETH_INFO_PEER", {"attrs": peer})], [("IFLA_MTU", bridge.mtu)]),
             outside.change(name, [("IFLA_IFALIAS", own_tag), ("IFLA_MASTER", bridge.number)]),
         )
     sysctls.settle_port(name)

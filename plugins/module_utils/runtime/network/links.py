@@ -1,20 +1,26 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Links, addresses and routes of one network namespace, by rtnetlink(7). Nothing here knows of networks or
-containers.
+"""Links, addresses and routes of one network namespace, by rtnetlink(7). The only door to pyroute2.
+
+Of pyroute2 only the message classes are used, which are the same in all its versions (0.7 to 0.9): they know
+how the kernel spells its attributes. Nothing here knows of networks or containers.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
+import importlib.util
 import ipaddress
 import os
 import socket
+import sys
+import types
 import typing as t
 
-from ..linux.netlink import HEADER_SIZE, Netlink, Request
+from ..errors import HostNotReady
+from ..linux.netlink import Netlink, Request
 from .model import IpNetwork
-from .rtnetlink import ADDRESS, LINK, ROUTE, Attributes, Layout, Message, Nest, encode
 
 # linux/rtnetlink.h, linux/netlink.h
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK = 16, 17, 18, 19
@@ -28,6 +34,10 @@ _MAIN_TABLE, _LOCAL_TABLE = 254, 255
 _UNICAST, _LOCAL, _STATIC = 1, 2, 4
 _LOOPBACK_METRIC = 4096  # one route for each link, all behind the kernel's own
 _UNIVERSE, _LINK_SCOPE = 0, 253
+
+_HINT = "the role coracle.engine.host installs it"
+
+Attributes = t.Sequence[tuple[str, t.Any]]
 
 
 class Link(t.NamedTuple):
@@ -72,6 +82,7 @@ class Links:
     """The links of the network namespace that the thread is in."""
 
     def __init__(self) -> None:
+        self._messages = load_messages()
         self._netlink = Netlink(socket.NETLINK_ROUTE)
 
     def __enter__(self) -> Links:
@@ -111,7 +122,7 @@ class Links:
         for address in ("1.1.1.1", "2606:4700:4700::1111"):
             target = ipaddress.ip_address(address)
             fields = {"family": _family(target), "dst_len": target.max_prefixlen}
-            request = Request(_GETROUTE, 0, encode(ROUTE, fields, [("RTA_DST", address)]))
+            request = Request(_GETROUTE, 0, self._encoded("route", fields, [("RTA_DST", address)]))
             try:
                 route = self._route(self._netlink.get(request)[0])
             except OSError as error:
@@ -125,14 +136,15 @@ class Links:
         """Index of the link, and address with prefix length."""
         found = []
         for data in self._netlink.dump(_GETADDR, self._address_body(0)):
-            message = _decoded(ADDRESS, data)
-            address = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
-            found.append((message.fields["index"], f"{address}/{message.fields['prefixlen']}"))
+            message = self._decoded("address", data)
+            address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+            found.append((message["index"], f"{address}/{message['prefixlen']}"))
         return found
 
     def routes(self) -> list[RouteEntry]:
         """Of all tables and both families."""
-        dumped = self._netlink.dump(_GETROUTE, encode(ROUTE, {}, ()))
+        everything = dict.fromkeys(("family", "table", "proto", "scope", "type"), 0)
+        dumped = self._netlink.dump(_GETROUTE, self._encoded("route", everything, []))
         return [self._route(data) for data in dumped]
 
     # Changing
@@ -143,7 +155,7 @@ class Links:
             self._netlink.apply(*requests)
 
     def new(self, name: str, kind: str, data: Attributes = (), attributes: Attributes = ()) -> Request:
-        info = [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]
+        info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": list(data)})]}
         body = self._link_body([("IFLA_IFNAME", name), *attributes, ("IFLA_LINKINFO", info)])
         return Request(_NEWLINK, _CREATE | _EXCL, body, f"make the {kind} link {name}")
 
@@ -156,7 +168,8 @@ class Links:
         """A port of a bridge also gives back what came from it: with br_netfilter a container's way to its
         own published port is bridged.
         """
-        info = [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", [("IFLA_BRPORT_MODE", 1)])]
+        port = {"attrs": [("IFLA_BRPORT_MODE", 1)]}
+        info = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", port)]}
         body = self._link_body([("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)])
         return Request(_NEWLINK, 0, body, f"set up the port {name}")
 
@@ -209,7 +222,7 @@ class Links:
         """
         fields = {"family": socket.AF_INET6, "dst_len": 128, "table": _LOCAL_TABLE, "type": _LOCAL}
         attributes = [("RTA_DST", "::1"), ("RTA_OIF", index), ("RTA_PRIORITY", _LOOPBACK_METRIC + index)]
-        body = encode(ROUTE, {**fields, "proto": _STATIC, "scope": _UNIVERSE}, attributes)
+        body = self._encoded("route", {**fields, "proto": _STATIC, "scope": _UNIVERSE}, attributes)
         return Request(_NEWROUTE, _CREATE | _EXCL, body, "add the route to ::1", (errno.EEXIST,))
 
     def delete_route(self, index: int, destination: str, gateway: str = "", metric: int = 0) -> Request:
@@ -219,10 +232,10 @@ class Links:
     # Messages
 
     def _link_body(self, attributes: Attributes = (), **fields: int) -> bytes:
-        return encode(LINK, fields, attributes)
+        return self._encoded("link", fields, attributes)
 
     def _address_body(self, index: int, attributes: Attributes = (), **fields: int) -> bytes:
-        return encode(ADDRESS, {"index": index, **fields}, attributes)
+        return self._encoded("address", {"index": index, **fields}, attributes)
 
     def _route_body(self, index: int, destination: str, gateway: str, metric: int) -> bytes:
         where = ipaddress.ip_network(destination)
@@ -241,48 +254,52 @@ class Links:
             attributes.append(("RTA_GATEWAY", gateway))
         if metric:
             attributes.append(("RTA_PRIORITY", metric))
-        return encode(ROUTE, fields, attributes)
+        return self._encoded("route", fields, attributes)
+
+    def _encoded(self, kind: str, fields: t.Mapping[str, int], attributes: Attributes) -> bytes:
+        message = self._messages[kind]()
+        for name, value in fields.items():
+            message[name] = value
+        message["attrs"] = list(attributes)
+        message.encode()
+        return bytes(message.data)[16:]  # the header is that of linux/netlink.py
+
+    def _decoded(self, kind: str, data: bytes) -> t.Any:
+        message = self._messages[kind](data)
+        message.decode()
+        return message
 
     def _link(self, data: bytes) -> Link:
-        message = _decoded(LINK, data)
-        info = message.get("IFLA_LINKINFO")
-        port = info.get("IFLA_INFO_SLAVE_DATA") if info and _is_port(info) else None
-        received, sent = message.get("IFLA_STATS64") or (0, 0)
+        message = self._decoded("link", data)
+        info = message.get_attr("IFLA_LINKINFO")
+        port = info and info.get_attr("IFLA_INFO_SLAVE_DATA")
+        statistics = message.get_attr("IFLA_STATS64") or {}
         return Link(
-            message.fields["index"],
-            message.get("IFLA_IFNAME"),
-            (info and info.get("IFLA_INFO_KIND")) or "",
-            message.get("IFLA_ADDRESS") or "",
-            message.get("IFLA_MTU") or 0,
-            bool(message.fields["flags"] & _UP),
-            message.get("IFLA_IFALIAS") or "",
-            message.get("IFLA_MASTER") or 0,
-            message.get("IFLA_LINK") or 0,
-            port is not None and port.get("IFLA_BRPORT_STATE") == _FORWARDING,
-            received,
-            sent,
+            message["index"],
+            message.get_attr("IFLA_IFNAME"),
+            (info and info.get_attr("IFLA_INFO_KIND")) or "",
+            message.get_attr("IFLA_ADDRESS") or "",
+            message.get_attr("IFLA_MTU") or 0,
+            bool(message["flags"] & _UP),
+            message.get_attr("IFLA_IFALIAS") or "",
+            message.get_attr("IFLA_MASTER") or 0,
+            message.get_attr("IFLA_LINK") or 0,
+            bool(port) and port.get_attr("IFLA_BRPORT_STATE") == _FORWARDING,
+            statistics.get("rx_bytes", 0),
+            statistics.get("tx_bytes", 0),
         )
 
     def _route(self, data: bytes) -> RouteEntry:
-        message = _decoded(ROUTE, data)
-        fields = message.fields
-        nowhere = "::" if fields["family"] == socket.AF_INET6 else "0.0.0.0"
-        destination = message.get("RTA_DST") or nowhere
+        message = self._decoded("route", data)
+        nowhere = "::" if message["family"] == socket.AF_INET6 else "0.0.0.0"
+        destination = message.get_attr("RTA_DST") or nowhere
         return RouteEntry(
-            f"{destination}/{fields['dst_len']}",
-            message.get("RTA_GATEWAY") or "",
-            message.get("RTA_PRIORITY") or 0,
-            message.get("RTA_OIF") or 0,
-            fields["table"] == _MAIN_TABLE and fields["proto"] == _STATIC,
+            f"{destination}/{message['dst_len']}",
+            message.get_attr("RTA_GATEWAY") or "",
+            message.get_attr("RTA_PRIORITY") or 0,
+            message.get_attr("RTA_OIF") or 0,
+            message["table"] == _MAIN_TABLE and message["proto"] == _STATIC,
         )
-
-
-def _decoded(layout: Layout, data: bytes) -> Message:
-    return Message(layout, data[HEADER_SIZE:])
-
-
-def _is_port(info: Nest) -> bool:
-    return bool(info.get("IFLA_INFO_SLAVE_KIND") == "bridge")
 
 
 def host_view() -> HostView:
@@ -307,3 +324,49 @@ def _family(address: t.Any) -> int:
 
 def _route_phrase(verb: str, destination: str, gateway: str) -> str:
     return f"{verb} the route to {destination}" + (f" via {gateway}" if gateway else "")
+
+
+@functools.cache
+def load_messages() -> dict[str, t.Any]:
+    """The message classes. What else the package does by itself costs a task ten times as much (asyncio, a
+    database of links, the programs `uname` and `file`): it is left out where that works, as it does in all
+    versions known.
+    """
+    spec = importlib.util.find_spec("pyroute2")
+    if spec is None and sys.flags.no_site:  # the agent: what is installed on the host is not on its path yet
+        import site
+
+        site.main()
+        spec = importlib.util.find_spec("pyroute2")
+    if spec is None:
+        raise HostNotReady(f"{sys.executable} has no module pyroute2 (package python3-pyroute2)", _HINT)
+    if "pyroute2" not in sys.modules:
+        sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)
+        sys.modules["pyroute2.config"] = _Config("pyroute2.config")
+        try:
+            return _import_messages()
+        except (ImportError, AttributeError):
+            for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
+                del sys.modules[name]
+        finally:
+            for name in ("pyroute2", "pyroute2.config"):
+                sys.modules.pop(name, None)
+    return _import_messages()
+
+
+class _Config(types.ModuleType):
+    """What message classes want of the package's settings. The real ones begin with looking the machine over
+    (`platform.architecture`), which starts two programs, found by the caller's PATH.
+    """
+
+    AF_BRIDGE, AF_NETLINK = 7, 16
+    data_plugins_pkgs: t.ClassVar[tuple[str, ...]] = ()
+    data_plugins_path: t.ClassVar[tuple[str, ...]] = ()
+
+
+def _import_messages() -> dict[str, t.Any]:
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    return {"link": ifinfmsg, "address": ifaddrmsg, "route": rtmsg}

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from .list_components import Component
 
 OLDEST_KERNEL = "5.4"
-OLDEST = {"crun": "1.8", "runc": "1.1", "conmon": "2.1.6", "nft": "0.9.8"}
+OLDEST = {"crun": "1.8", "runc": "1.1", "conmon": "2.1.6", "nft": "0.9.8", "pyroute2": "0.7"}
 """As far as they are tested; roles/host has the same."""
 _ROLE = "the role coracle.engine.host installs what is needed"
 _LIMITS = ("cpu", "memory", "pids")
@@ -157,6 +157,13 @@ def _nft(_engine: Engine) -> None:
     find_program("nft")
 
 
+def _pyroute2(_engine: Engine) -> None:
+    from .list_components import python_module
+
+    if not python_module("pyroute2").path:
+        raise HostNotReady("Python has no module pyroute2 (package python3-pyroute2)", _ROLE)
+
+
 def _name_server(_engine: Engine) -> None:
     if find_server() is None:
         raise HostNotReady(
@@ -185,5 +192,6 @@ _CHECKS: tuple[tuple[str, t.Callable[[t.Any], None]], ...] = (
     ("images with layers in zstd", _zstd),
     ("init: true", _init),
     ("networks", _nft),
+    ("networks", _pyroute2),
     ("names on networks", _name_server),
 )

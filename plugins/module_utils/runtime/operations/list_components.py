@@ -1,11 +1,12 @@
 # Copyright (c) The Coracle authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The programs that the engine drives, where they are and which version they say they have."""
+"""The programs and libraries that the engine drives, where they are and which version they say they have."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import typing as t
 
 from ..container.host_facts import find_init_program
@@ -38,9 +39,10 @@ def list_components(engine: Engine) -> dict[str, Component]:
         "init": _init_program(),
         "zstd": _find("zstd"),
     }
-    return {
+    found = {
         name: Component(path, _version_of(path)) if path else Component() for name, path in programs.items()
     }
+    return {**found, "pyroute2": python_module("pyroute2")}
 
 
 def _find(name: str) -> str:
@@ -65,3 +67,22 @@ def _version_of(path: str) -> str:
         return ""
     found = _VERSION.search(completed.stdout or completed.stderr)
     return found[0].decode("utf-8", "replace") if found else ""
+
+
+def python_module(name: str) -> Component:
+    import importlib.metadata
+    import importlib.util
+
+    spec = importlib.util.find_spec(name)
+    if spec is None and sys.flags.no_site:  # whoever runs from the host has only the standard library
+        import site
+
+        site.main()
+        spec = importlib.util.find_spec(name)
+    if spec is None:
+        return Component()
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    return Component(os.path.dirname(spec.origin or ""), version)

@@ -57,10 +57,10 @@ def load_verbs(engine: Engine, *, network: bool) -> None:
     for name in (*_VERBS, *_LATER, *(_NETWORK if network else ())):
         importlib.import_module(name, __package__)
     with collecting([]):
-        _look_around(engine)
+        _look_around(engine, network=network)
 
 
-def _look_around(engine: Engine) -> None:
+def _look_around(engine: Engine, *, network: bool) -> None:
     """Answers that are kept in memory."""
     from ..container.conmon import rotates_logs
     from ..container.host_facts import read_host_facts
@@ -68,3 +68,7 @@ def _look_around(engine: Engine) -> None:
 
     read_host_facts()
     rotates_logs(find_program(engine.conmon))
+    if network:
+        from ..network.links import load_messages
+
+        load_messages()
