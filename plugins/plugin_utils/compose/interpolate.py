@@ -104,5 +104,5 @@ def _closing(text: str, start: int, place: Place) -> int:
             depth -= 1
             if depth == 0:
                 return index
-    remedy = "write $$ for a dollar sign"
-    raise place.refusal("has a ${ without its }", remedy)
+    what = "has a ${ without its }"
+    raise place.refusal(what, "write $$ for a dollar sign")

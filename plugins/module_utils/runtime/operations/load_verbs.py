@@ -36,6 +36,7 @@ _LATER = (
     ".install_firewall_unit",
     ".join_namespaces",
     ".mounted_root",
+    ".spec_of_container",
     ".watch_logs",
     ".write_host_files",
 )

@@ -204,7 +204,7 @@ BECOMES: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("web", "expected"), BECOMES, ids=lambda value: ",".join(value))
+@pytest.mark.parametrize(("web", "expected"), BECOMES, ids=",".join)
 def test_what_keys_become(web: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
     found = of(web)
     assert found == expected

@@ -84,7 +84,7 @@ def test_a_controller_left_on_v2_is_named_with_the_cure(tmp_path: pathlib.Path) 
 
 
 def test_no_control_groups_at_all(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(HostNotReady, match="not mounted"):
+    with pytest.raises(HostNotReady, match="no control groups are mounted"):
         read_layout(tmp_path, "27 1 254:0 / / rw - ext4 /dev/vda rw\n")
 
 
