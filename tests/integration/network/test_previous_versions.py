@@ -102,7 +102,11 @@ def test_a_version_has_nothing_of_the_host(target: Target, lan: Lan) -> None:
         with pytest.raises(Conflict, match="kept for a rollback"):
             start_container(engine, record.name)
     [gone] = target.run(target.container(state="absent"))
-    assert gone["actions"][-1] == f"remove container {previous_name('web', old)}: it is a version of web"
+    assert gone["actions"] == [
+        "stop container web",
+        f"remove container {previous_name('web', old)}: it is a version of web",
+        "remove container web",
+    ]
     assert names(target) == []
 
 

@@ -39,12 +39,13 @@ def mend(context: Context, word: str) -> None:
 
 
 def _finish_removals(engine: Engine) -> None:
-    from ..container.records import REMOVING, find_remains
+    """A hidden one may be draining: that is for the replacement, or for its repair."""
+    from ..container.records import REMOVING, find_remains, is_hidden
 
     rows = engine.records.read().all("SELECT id FROM containers WHERE state LIKE ?", (f'%"{REMOVING}"%',))
     for (container_id,) in rows:
         found = find_remains(engine.records, container_id)
-        if found is not None and found.state.phase == REMOVING:
+        if found is not None and found.state.phase == REMOVING and not is_hidden(found.name):
             from ..operations.remove_container import remove_container
 
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ..container.attachments import has_interfaces, network_mode
 from ..container.port_values import wanted_ports
 from ..container.status import living_processes
 
@@ -27,8 +28,11 @@ class _Socket(t.NamedTuple):
 
 def drain_container(engine: Engine, record: ContainerRecord, timeout: float) -> None:
     """Until nobody has a connection to a port on which it listens, for `timeout` seconds at most. Who sends
-    datagrams cannot be seen to have ended: with published ports of UDP all of the time is given.
+    datagrams cannot be seen to have ended: with published ports of UDP all of the time is given. Without
+    interfaces of its own, what could be seen are connections of others.
     """
+    if not has_interfaces(network_mode(record.config)):
+        return
     began = quiet_since = time.monotonic()
     wanted = wanted_ports(record.config, record.image.exposed_ports)
     waits = any(port["protocol"] != "tcp" for port in wanted)

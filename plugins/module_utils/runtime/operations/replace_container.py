@@ -28,6 +28,7 @@ while; the locks of both containers are taken by the verbs.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..container.records import (
@@ -38,6 +39,7 @@ from ..container.records import (
     find_container_in,
     hidden_for,
     hidden_name,
+    is_hidden,
     list_hidden,
     previous_name,
     save_name,
@@ -145,7 +147,7 @@ def repair_replacement(engine: Engine, replacement_id: str) -> None:
     replacement = lock(engine.paths, f"replacement-{old_id}", fleeting=True)
     with doing("repair an interrupted replacement"), replacement:
         found = find_container(engine.records, replacement_id)
-        if found is None:
+        if found is None or not is_hidden(found.name):
             return
         if found.state.replaces is not None:
             _undo(engine, found)
@@ -293,17 +295,24 @@ def _retire(
     from .refresh_network import refresh_network
 
     refresh_network(engine)
-    drain_container(engine, old, drain_timeout)
-    stop_container(engine, old.id, signal=signal, timeout=timeout)
+    found = find_container(engine.records, old.id)
+    if found is None:
+        return
+    drain_container(engine, found, drain_timeout)
+    with contextlib.suppress(NotFound):  # somebody has removed it meanwhile
+        stop_container(engine, old.id, signal=signal, timeout=timeout)
 
 
 def _put_away(engine: Engine, old: ContainerRecord) -> None:
     """Remove it, or keep it; whoever was killed in between has left it running."""
-    old = find_container(engine.records, old.id) or _gone(old.name)
-    if old.state.draining and living_processes(engine.paths, old).init:
-        _retire(engine, old, 0.0)
-    if not old.state.kept_since:
-        remove_container(engine, old.id)
+    found = find_container(engine.records, old.id)
+    if found is None:
+        return
+    if found.state.draining and living_processes(engine.paths, found).init:
+        _retire(engine, found, 0.0)
+    if not found.state.kept_since:
+        with contextlib.suppress(NotFound):
+            remove_container(engine, found.id)
         return
     with locked_container(engine, old.id) as kept, engine.database.transaction() as transaction:
         kept.state.draining = False

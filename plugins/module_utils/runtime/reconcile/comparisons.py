@@ -95,6 +95,8 @@ def _identity(item: t.Any) -> t.Any:
     if isinstance(item, str):
         number, slash, protocol = item.partition("/")
         return (int(number), protocol) if slash and number.isdigit() else (0, item)
+    if isinstance(item, list):
+        return tuple(item)
     if "container_port" in item:
         from ..container.port_values import port_key
 

@@ -26,10 +26,10 @@ from ..oci.image_config import ImageConfig
 from ..oci.reference import familiar_name
 from .connection_differences import lost_networks
 from .container_fields import NETWORK, differences, merged
-from .container_request import Request, check_in_place, check_request, check_sources
+from .container_request import Request, check_in_place, check_request, check_sources, check_whole
 from .container_sight import Outlook, Sight
 from .differences import LIVE, RECREATE, Difference, created, describe_all, removed
-from .previous import check_previous, check_usable
+from .previous import all_versions, check_previous, check_usable
 from .record_traits import anonymous_targets, finished, interrupted_change
 from .source_differences import id_of, image_differences, moved_sources
 from .steps import Plan, Step
@@ -172,10 +172,9 @@ class _Sketch:
             self._stop(self.now)
         step = self._removal(self.now.record)
         self.differences.append(removed(step.describe()))
-        versions = [version.name for version in self.sight.previous(self.now.record)]
+        if not self.now.record.state.kept_since:
+            self.steps += all_versions(self.name, step, self.sight.previous(self.now.record))
         self._add(step, None)
-        reason = f"it is a version of {self.name}"
-        self.steps += [dataclasses.replace(step, name=name, reason=reason, targets=()) for name in versions]
 
     def _removal(self, record: ContainerRecord, reason: str = "") -> RemoveContainer:
         """Anonymous volumes go with their container: nobody would ever hear of them again."""
@@ -203,7 +202,7 @@ class _Sketch:
             from .comparisons import relaxed
 
             self.asked = relaxed(record.config, self.asked, self.request.comparisons)
-            check_config(self.asked)
+            check_whole(self.asked, self.request)
         found = [
             *image_differences(record, image, self.image_name, self.request),
             *differences(record.config, self.asked),
@@ -271,6 +270,7 @@ class _Sketch:
         found = way_back(self.now.record, version)
         self.differences += found
         self.asked = dataclasses.replace(version.config, image=version.image_name)
+        check_whole(self.asked, self.request)
         reason = f"rollback to {version.name}" + (f": {describe_all(found)}" if found else "")
         self._replace(self.now, self.sight.image_of(version), reason)
         self._add(RemoveContainer(version.name, "it is in place again", True), self.now)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..container.attachments import attachments_of, fixed_addresses, has_interfaces, shares_network
+from ..container.attachments import HOST, attachments_of, fixed_addresses, has_interfaces, shares_network
 from ..container.config import ContainerConfig
+from ..container.contradictions import check_config
 from ..container.sharing import joined_containers
 from ..errors import InvalidInput
 from .differences import RECREATE, Difference, describe_all
@@ -86,6 +87,12 @@ def check_request(asked: ContainerConfig, request: Request) -> None:
     _check_beside(asked, request)
 
 
+def check_whole(config: ContainerConfig, request: Request) -> None:
+    """What the container will have, also of what the task does not say itself."""
+    check_config(config)
+    _check_beside(config, request)
+
+
 def check_sources(asked: ContainerConfig, request: Request) -> None:
     if request.name in [source["container"] for source in asked.volumes_from or ()]:
         raise InvalidInput(f"container {request.name}: volumes_from names the container itself")
@@ -112,6 +119,10 @@ def _check_beside(asked: ContainerConfig, request: Request) -> None:
         raise _needs_itself(request.name, f"with network_mode {mode} both would have the same ports")
     if not has_interfaces(mode) and (asked.published_ports or asked.exposed_ports):
         raise _needs_itself(request.name, f"with network_mode {mode} no port can be led to the new one")
+    if mode == HOST and request.ready is not None and not request.ready.arguments:
+        raise _needs_itself(
+            request.name, f"with network_mode {mode} the old one could answer for the new one"
+        )
 
 
 def _needs_itself(name: str, reason: str) -> InvalidInput:

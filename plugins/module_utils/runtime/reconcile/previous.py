@@ -8,6 +8,7 @@ when the container has another name by now.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..container.records import ContainerRecord, previous_name
@@ -86,7 +87,15 @@ def surplus(
     number = request.keep_previous
     if number is None:
         return []
-    names = [record.name for record in kept]
+    names = [record.name for record in kept[request.rollback :]]  # the newest is in place again
     if replaced is not None and number:
         names.insert(0, previous_name(found.record.name, replaced.id))
     return [RemoveContainer(name, f"keep_previous is {number}", True) for name in names[number:]]
+
+
+def all_versions(name: str, own: RemoveContainer, kept: t.Sequence[ContainerRecord]) -> list[RemoveContainer]:
+    """The removal of all versions of a container that goes, in the same way, and before it: without it
+    nobody would find them.
+    """
+    reason = f"it is a version of {name}"
+    return [dataclasses.replace(own, name=record.name, reason=reason, targets=()) for record in kept]

@@ -74,6 +74,7 @@ def test_what_counts(then: Options, now: Options, comparisons: dict[str, str], d
         ("devices", ["/dev/null:/dev/b"], ["/dev/null:/dev/a"], ["/dev/null:/dev/a", "/dev/null:/dev/b"]),
         ("published_ports", ["9:90", "8:80"], ["7:70"], ["9:90", "8:80", "7:70"]),
         ("exposed_ports", ["90", "100"], ["80"], ["90", "100", "80"]),
+        ("links", ["b:b", "c:x"], ["a:a"], ["a:a", "b:b", "c:x"]),
         ("networks", [{"name": "a"}], [{"name": "b"}], [{"name": "b"}, {"name": "a"}]),
         (
             "device_read_bps",
