@@ -19,6 +19,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.container.r
 )
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.content.images import select_image
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.engine import Engine
+from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors import CoracleError
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations import replace_container
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
 from ansible_collections.coracle.engine.tests.integration.module_container.test_changes import pid
@@ -74,6 +75,28 @@ def test_what_ends_at_once_gives_way_to_the_old_one(target: Target) -> None:
     assert again["changed"] is False
     assert only_web(target)
     target.remove()
+
+
+def test_what_removes_itself_when_it_ends_is_the_way_back_as_well(target: Target) -> None:
+    """Neither half removes itself while the replacement goes on; a new one that is done goes after it."""
+    first = target.make(auto_remove=True, **QUICK)
+    with pytest.raises(CoracleError, match="the old container runs again"):
+        target.make(auto_remove=True, command=["sh", "-c", "exit 7"])
+    back = target.make(auto_remove=True, **QUICK)
+    assert back["container"]["Id"] == first["container"]["Id"]
+    assert only_web(target)
+    second = target.make(auto_remove=True, **{**QUICK, "user": "1000"})
+    assert second["container"]["Id"] != first["container"]["Id"]
+    assert status(second) == "running"
+    assert only_web(target)
+    with Engine(target.paths) as engine:
+        old = find_container(engine.records, "web")
+        image = select_image(engine.records.read(), old.image_id)
+        old.config.command = ["true"]
+        replace_container.replace_container(
+            engine, "web", old.config, image, old.image_name, run=True, timeout=1
+        )
+        assert list_containers(engine.records, hidden=True) == []
 
 
 def test_a_new_container_that_does_not_start_goes_again(target: Target) -> None:

@@ -14,7 +14,7 @@ import os
 import time
 import typing as t
 
-from ..container.records import REMOVING, ContainerRecord, Restart, find_container
+from ..container.records import REMOVING, ContainerRecord, Restart, find_container, list_hidden
 from ..errors import CoracleError, NotFound, TimedOut
 from ..linux.processes import ProcessIdentity, identity, is_alive
 from ..linux.trees import remove_tree
@@ -45,7 +45,8 @@ def handle_exit(engine: Engine, container_id: str, nonce: str) -> None:
         shuts_down = is_shutting_down(engine)
         settle_run(engine, record, None if shuts_down else myself)
         restart = record.state.restart
-        if record.config.auto_remove and record.state.exit and not _is_awaited(record):
+        removes = record.config.auto_remove and record.state.exit and not _is_awaited(record)
+        if removes and not _is_in_replacement(engine, record):
             trashed = remove(engine, record, wait=False)
     for tree in trashed:
         remove_tree(tree)
@@ -78,6 +79,14 @@ def _is_run(record: ContainerRecord, nonce: str) -> bool:
 
 def _is_awaited(record: ContainerRecord) -> bool:
     return record.state.awaited_by is not None and is_alive(record.state.awaited_by)
+
+
+def _is_in_replacement(engine: Engine, record: ContainerRecord) -> bool:
+    """Either half is for the replacement to remove: the old one is the way back."""
+    if record.state.replaces is not None:
+        return True
+    halves = [half.state.replaces for half in list_hidden(engine.database)]
+    return any(replaces is not None and replaces.container_id == record.id for replaces in halves)
 
 
 @contextlib.contextmanager

@@ -233,7 +233,8 @@ def _undo(engine: Engine, new: ContainerRecord) -> None:
     replaces = new.state.replaces
     if replaces:
         _give_back(engine, replaces.container_id, new.id)
-    remove_container(engine, new.id, volumes=True)
+    with contextlib.suppress(NotFound):  # somebody has removed it meanwhile
+        remove_container(engine, new.id, volumes=True)
     if replaces and replaces.stops_it and find_container(engine.records, replaces.container_id):
         start_container(engine, replaces.container_id)
 
@@ -326,12 +327,18 @@ def _put_away(engine: Engine, old: ContainerRecord) -> None:
 def _finish(engine: Engine, old: ContainerRecord, new: ContainerRecord) -> ContainerRecord:
     """Put the old container away. Nobody has restarted a new one that ended before the switch."""
     _put_away(engine, old)
-    new = find_container(engine.records, new.id) or _gone(old.name)
+    found = find_container(engine.records, new.id)
+    if found is None and not new.config.auto_remove:
+        _gone(old.name)
+    new = found or new
     note_container(engine, "create", new, replaces=old.id)
     if new.state.run is not None:
         note_container(engine, "start", new)
     note_container(engine, "destroy", old, replacedBy=new.id)
-    if new.state.exit and wants_restart(new.config, new.state, new.state.exit):
+    if new.state.exit and new.config.auto_remove:
+        with contextlib.suppress(NotFound):
+            remove_container(engine, new.id)
+    elif new.state.exit and wants_restart(new.config, new.state, new.state.exit):
         return start_container(engine, new.name)
     return new
 
