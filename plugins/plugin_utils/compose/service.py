@@ -154,7 +154,9 @@ def declaration(service: Service, problems: list[BaseException]) -> Declaration:
             with collecting(problems):
                 _add(said, reader(given[key], service), given[key])
     with collecting(problems):
-        _add(said, connections.networks(service), service.whole)
+        connected = connections.networks(service)
+        needs = {**connected.pop("depends_on", {}), **said.get("depends_on", {})}
+        _add(said, {**connected, **({"depends_on": needs} if needs else {})}, service.whole)
     return said
 
 

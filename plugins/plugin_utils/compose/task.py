@@ -31,7 +31,7 @@ Arguments = t.Mapping[str, t.Any]
 
 
 def has_compose(args: Arguments) -> bool:
-    return bool(args.get("compose") or args.get("compose_file"))
+    return args.get("compose") is not None or args.get("compose_file") is not None
 
 
 def is_on_target(args: Arguments) -> bool:
@@ -58,8 +58,11 @@ def _joined(first: list[t.Any], second: t.Any) -> t.Any:
 
 
 def _check(args: Arguments) -> None:
-    if args.get("compose") and args.get("compose_file"):
+    given = [name for name in ("compose", "compose_file") if args.get(name) is not None]
+    if len(given) > 1:
         raise InvalidInput("there are compose and compose_file", "keep one of them")
+    if not args[given[0]]:
+        raise InvalidInput(f"{given[0]} is empty", "leave it out, or declare services in it")
     if not isinstance(args.get("compose_environment") or {}, dict):
         raise InvalidInput("compose_environment is not a dictionary", "write NAME: value pairs")
     if is_on_target(args) and not str(args.get("compose_file") or "/").startswith("/"):

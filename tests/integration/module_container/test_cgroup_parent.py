@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import typing as t
@@ -15,6 +16,7 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.linux impor
 from ansible_collections.coracle.engine.plugins.module_utils.runtime.operations.check_containers import (
     check_containers,
 )
+from ansible_collections.coracle.engine.tests.integration.container.harbour import wait_until
 from ansible_collections.coracle.engine.tests.integration.module_container.plays import Target
 from ansible_collections.coracle.engine.tests.integration.module_container.test_lifecycle import (
     QUICK,
@@ -76,14 +78,17 @@ def test_another_parent(target: Target, parent: str) -> None:
 
 def test_what_a_crash_leaves_is_found(target: Target, parent: str) -> None:
     done = target.make(**QUICK, cgroup_parent=parent)
-    for pid in cgroups.processes(f"{parent}/{done['container']['Id']}"):
-        os.kill(pid, 9)
+    group = f"{parent}/{done['container']['Id']}"
+    for pid in cgroups.processes(group):
+        with contextlib.suppress(ProcessLookupError):  # it has ended with another one
+            os.kill(pid, 9)
+    wait_until(lambda: cgroups.processes(group), lambda found: not found)
     again = target.make(**QUICK, cgroup_parent=parent, restart=False)
     assert again["container"]["State"]["Running"] is True
     with Engine(target.paths) as engine:
         assert list(check_containers(engine)) == []
     target.remove()
-    assert groups(f"{parent}/{done['container']['Id']}") == []
+    assert groups(group) == []
 
 
 def test_no_path(target: Target) -> None:

@@ -159,7 +159,9 @@ def test_refusals(target: Target, web: pathlib.Path, tmp_path: pathlib.Path) -> 
     (tmp_path / "file").write_text("x")
     assert "there is no container none" in fails(target, container="none", content="x", dest="/x")
     assert "there is no directory /no/such" in fails(target, content="x", dest="/no/such/file")
-    assert "user nobody-knows is not in" in fails(target, content="x", dest="/x", owner="nobody-knows")
+    assert "unable to find user nobody-knows: it is not in" in fails(
+        target, content="x", dest="/x", owner="nobody-knows"
+    )
     assert "mode: 'rw' is not a mode" in fails(target, content="x", dest="/x", mode="rw")
     assert "is a mount of its own" in fails(target, content="x", dest="/etc/hosts")
     assert "there is no /none in container web" in fails(

@@ -221,7 +221,7 @@ def test_all_mistakes_are_said_at_once(target: Target) -> None:
         project(
             target,
             {"name": "a", "image": f"{target.registry}/no:1"},
-            {"name": "b", "pid_mode": "container:x"},
+            {"name": "b", "image": f"{target.registry}/none:1"},
         ),
     )
     for said in (

@@ -204,6 +204,11 @@ BECOMES: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = [
 ]
 
 
+def test_a_link_waits_for_what_depends_on_says() -> None:
+    found = of({"links": ["db"], "depends_on": {"db": {"condition": "service_healthy"}}})
+    assert found["depends_on"] == {"p-db-1": {"condition": "service_healthy"}}
+
+
 @pytest.mark.parametrize(("web", "expected"), BECOMES, ids=",".join)
 def test_what_keys_become(web: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
     found = of(web)

@@ -172,6 +172,9 @@ def test_on_the_target_its_directory_is_that_of_the_volumes() -> None:
     ("args", "said"),
     [
         ({"compose": {"a": 1}, "compose_file": "x"}, "there are compose and compose_file"),
+        ({"compose": {}, "project": "p"}, "compose is empty"),
+        ({"compose": "", "project": "p"}, "compose is empty"),
+        ({"compose_file": ""}, "compose_file is empty"),
         ({"compose_file": "x"}, "there is no file x"),
         ({"compose_file": "x", "remote_src": True}, "compose_file: x is not an absolute path"),
         ({"compose": {"services": {"a": {"image": "i"}}}}, "the Compose file has no name"),
