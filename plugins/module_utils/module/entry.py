@@ -44,6 +44,7 @@ class _Module(AnsibleModule):
             self.params = params
 
     def fail_json(self, msg: str, **facts: t.Any) -> t.NoReturn:
+        self.no_log_values.update(self._hidden(self.params) if self._hidden else ())
         better = self._explain(self.params) if self._explain else None
         super().fail_json(msg=str(better or msg), **facts)
 

@@ -144,11 +144,13 @@ def _each(
 
 
 def hidden_values(params: t.Mapping[str, t.Any]) -> list[str]:
-    """The contents of secrets in declarations, as somebody has written them."""
-    declared = [*(params.get("containers") or ()), params.get("defaults") or {}]
+    """The contents of secrets in declarations, as somebody has written them; nothing need be checked."""
+    given = params.get("containers")
+    declared = [*(given if isinstance(given, list) else ()), params.get("defaults")]
     secrets = [one.get("secrets") for one in declared if isinstance(one, dict)]
     items = [item for each in secrets if isinstance(each, list) for item in each if isinstance(item, dict)]
-    return [item["value"] for item in items if isinstance(item.get("value"), str) and item["value"]]
+    values = [item.get("value") for item in items]
+    return [str(value) for value in values if isinstance(value, (str, int, float)) and value != ""]
 
 
 def read_parallelism(params: Params) -> int:
