@@ -44,10 +44,9 @@ def test_codes_and_streams(coracle: Shore, web: Harbour) -> None:
     assert coracle.refused("exec", "web", "id") == "Error: container web is not running (start it first)\n"
 
 
-def test_complaints_before_the_runtime_has_noted_the_program(
-    coracle: Shore, web: Harbour, tmp_path: pathlib.Path
-) -> None:
-    """A runtime that takes its time with the pid file, as one does that gets no processor."""
+@pytest.fixture
+def slow_runtime(tmp_path: pathlib.Path) -> str:
+    """One that takes its time with the pid file, as one does that gets no processor."""
     slow = tmp_path / "crun-slow"
     slow.write_text(
         "#!/bin/sh\n"
@@ -58,7 +57,13 @@ def test_complaints_before_the_runtime_has_noted_the_program(
         "crun $arguments\ncode=$?\nwait\nexit $code\n"
     )
     slow.chmod(0o755)
-    web.start("late", "sleep", "1000", runtime=str(slow))
+    return str(slow)
+
+
+def test_complaints_before_the_runtime_has_noted_the_program(
+    coracle: Shore, web: Harbour, slow_runtime: str
+) -> None:
+    web.start("late", "sleep", "1000", runtime=slow_runtime)
     answer = coracle.run("exec", "late", "/bin/ls", "/nothing-there")
     assert (answer.code, answer.out) == (1, "")
     assert "/nothing-there" in answer.err
@@ -108,6 +113,18 @@ def test_signals_end_the_program(coracle: Shore, web: Harbour) -> None:
         attached.send_signal(signal.SIGTERM)
         assert attached.wait(20) == 143
     assert "1234" not in coracle("exec", "web", "ps")
+
+
+def test_signals_before_the_runtime_has_noted_the_program(
+    coracle: Shore, web: Harbour, slow_runtime: str
+) -> None:
+    web.start("late", "sleep", "1000", runtime=slow_runtime)
+    argv = [coracle.program, "exec", "late", "sh", "-c", "echo ready; exec sleep 1234"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as attached:
+        assert attached.stdout is not None
+        assert attached.stdout.readline() == "ready\n"
+        attached.send_signal(signal.SIGTERM)
+        assert attached.wait(20) == 143
 
 
 def test_nobody_reads_what_is_written(coracle: Shore, web: Harbour) -> None:

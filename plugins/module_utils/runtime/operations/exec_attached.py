@@ -105,7 +105,7 @@ def _with_pipes(begun: DirectExec, request: ExecRequest, manner: Manner) -> int:
     if not manner.stdin:
         remote.end_input()
     try:
-        outcome = converse(remote, None, manner._replace(forward=lambda signum: _forward(begun, signum)))
+        outcome = converse(remote, None, manner._replace(forward=remote.signal))
         if outcome.kind == "left":
             kill_session(begun.cgroup, program_of(begun))
             return 128 + outcome.signum
@@ -119,13 +119,6 @@ def _with_pipes(begun: DirectExec, request: ExecRequest, manner: Manner) -> int:
     if problem is not None:
         raise exec_failure(request, problem or "the runtime ended without a word")
     return code if code >= 0 else 128 - code
-
-
-def _forward(begun: DirectExec, signum: int) -> None:
-    pid = program_of(begun)
-    program = identity(pid) if pid in cgroups.processes(begun.cgroup) else None
-    if program is not None:
-        signal_process(program, signum)
 
 
 class _PipeRemote:
@@ -179,6 +172,13 @@ class _PipeRemote:
             over = bool(select.select([self._pidfd], [], [], _PAUSE)[0])
             self._runs = program_of(self._begun) is not None
         return self._runs
+
+    def signal(self, signum: int) -> None:
+        """To the program, even if it has not begun yet."""
+        pid = program_of(self._begun) if self._has_begun() else None
+        program = identity(pid) if pid in cgroups.processes(self._begun.cgroup) else None
+        if program is not None:
+            signal_process(program, signum)
 
     def send(self, content: bytes) -> int:
         return os.write(self._inlet.fileno(), content) if self._inlet is not None else 0
