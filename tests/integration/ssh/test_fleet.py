@@ -62,16 +62,16 @@ def _changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {host: int(count) for host, count in re.findall(r"^(host\d+) .*changed=(\d+)", done.stdout, re.M)}
 
 
+def _page(hosts: Hosts, number: int, name: str) -> str:
+    """What that host answers now: the page, or the status where there is none."""
+    url = f"http://127.0.0.1:{HOST_PORT + number}/{name}"
+    curl = ["nsenter", f"--net=/proc/{hosts.namespace_pid}/ns/net", "curl", "-sS", "-w", "%{http_code}", url]
+    said = subprocess.run(curl, check=True, capture_output=True, text=True, timeout=10).stdout
+    return said[:-3].strip() if said.endswith("200") else said[-3:]
+
+
 def _versions(hosts: Hosts) -> set[str]:
-    """What all hosts answer now."""
-    told = set()
-    for number in range(1, len(hosts.names) + 1):
-        url = f"http://127.0.0.1:{HOST_PORT + number}/version"
-        command = ["nsenter", f"--net=/proc/{hosts.namespace_pid}/ns/net", "curl", "-sS", url]
-        told.add(
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
-        )
-    return told
+    return {_page(hosts, number, "version") for number in range(1, len(hosts.names) + 1)}
 
 
 @pytest.fixture
@@ -104,11 +104,14 @@ def test_a_fleet_from_nothing_to_a_bad_update(fleet: Hosts) -> None:
 
     bad = _app("3")
     bad["app_containers"][0]["command"] = ["/bin/false"]
+    bad["app_files"].append({"dest": "{{ coracle_root }}.www/more", "content": "3\n", "mode": "0644"})
     stopped = _play(fleet, "rolling_update", *CANARY, **bad)
     assert stopped.returncode != 0
     told = " ".join(stopped.stdout.split())
     assert "The update stops at host1: 1 of 1 containers failed: web: " in told
     assert "(the version before this one runs again)" in told
+    assert "In between" not in told
+    assert _page(fleet, 1, "more") == "404"
     [left] = set(re.findall(r"Updated: no host\. As before: ([^.]*)\.", told))
     assert sorted(left.split(", ")) == sorted(fleet.names)
     assert re.findall(r"^(host\d+) ", stopped.stdout, re.M) == ["host1"]  # the canary, and nobody else
