@@ -101,7 +101,7 @@ Params = dict[str, t.Any]
 
 def read_project(params: Params) -> Project:
     """Everything that the task declares. InvalidInput names all that is wrong, each with its declaration."""
-    if params["compose"] or params["compose_file"]:
+    if params["compose"] is not None or params["compose_file"] is not None:
         raise InvalidInput(
             "Compose files are read by the action plugin, which did not run",
             "call the module by its whole name, coracle.engine.containers",
@@ -150,7 +150,7 @@ def hidden_values(params: t.Mapping[str, t.Any]) -> list[str]:
     secrets = [one.get("secrets") for one in declared if isinstance(one, dict)]
     items = [item for each in secrets if isinstance(each, list) for item in each if isinstance(item, dict)]
     values = [item.get("value") for item in items]
-    return [str(value) for value in values if isinstance(value, (str, int, float)) and value != ""]
+    return [str(value) for value in values if value not in (None, "") and not isinstance(value, bool)]
 
 
 def read_parallelism(params: Params) -> int:

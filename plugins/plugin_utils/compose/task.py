@@ -83,13 +83,19 @@ def _converted(args: Arguments, read: Files, beside: str) -> Converted:
     directory = args.get("compose_directory") or (beside if is_on_target(args) else "")
     settings = Settings(
         project=str(args.get("project") or ""),
-        fallback=posixpath.basename(beside),
+        fallback=_name_of(beside),
         directory=str(directory),
         profiles=[word.strip() for word in profiles.split(",")] if isinstance(profiles, str) else profiles,
         variables=variables,
         read=read,
     )
     return convert(_document(args, path, read), settings)
+
+
+def _name_of(directory: str) -> str:
+    """Of a project whose file lies there. A role keeps its files in `files`, which names nothing."""
+    name = posixpath.basename(directory)
+    return "" if name == "files" else name
 
 
 def _variables(args: Arguments, read: Files) -> dict[str, str]:

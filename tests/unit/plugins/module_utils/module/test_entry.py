@@ -88,6 +88,19 @@ def test_arguments_that_cannot_be_are_explained(tmp_path: pathlib.Path) -> None:
     assert "unknown" in fails(unknown=1)
 
 
+def test_what_is_hidden_is_hidden_in_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: list[str] = []
+
+    def fail_json(self: basic.AnsibleModule, msg: str, **_result: t.Any) -> t.NoReturn:
+        hidden.extend(self.no_log_values)
+        raise Exit(True, {"msg": msg})
+
+    monkeypatch.setattr(basic.AnsibleModule, "fail_json", fail_json)
+    with patch_module_args({"name": "hunter2", "unknown": 1}), pytest.raises(Exit, match="unknown"):
+        entry.run_module(SPEC, lambda *_arguments: {}, hidden=lambda params: [params["name"]])
+    assert "hunter2" in hidden
+
+
 def test_warnings_become_those_of_ansible(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
     monkeypatch.setattr(basic.AnsibleModule, "warn", lambda self, text: heard.append(text))

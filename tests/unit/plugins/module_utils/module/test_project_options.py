@@ -19,7 +19,7 @@ def secret(value: t.Any) -> dict[str, t.Any]:
     ("params", "hidden"),
     [
         ({"containers": [secret("hunter2")], "defaults": secret(123456)}, ["hunter2", "123456"]),
-        ({"containers": [secret(""), secret(None), {"secrets": ["file"]}, "web"]}, []),
+        ({"containers": [secret(""), secret(None), secret(True), {"secrets": ["file"]}, "web"]}, []),
         ({"containers": "web", "defaults": "x"}, []),
         ({}, []),
     ],

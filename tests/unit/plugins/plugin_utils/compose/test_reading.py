@@ -155,6 +155,14 @@ def test_a_task_says_what_its_file_says() -> None:
     }
 
 
+def test_a_project_is_not_named_after_the_files_of_a_role() -> None:
+    files = {"c.yml": FILE, ".env": b"TAG=1"}
+    with pytest.raises(InvalidInput, match="the Compose file has no name"):
+        expanded({"compose_file": "c.yml"}, files.get, "/roles/shop/files")
+    found, _warnings = expanded({"compose_file": "c.yml", "project": "p"}, files.get, "/roles/shop/files")
+    assert found["project"] == "p"
+
+
 def test_the_text_of_a_file_inline() -> None:
     found, _warnings = expanded({"compose": FILE.decode(), "project": "p"}, lambda _path: None)
     assert [one["name"] for one in found["containers"]] == ["p-web-1"]
