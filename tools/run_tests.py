@@ -30,6 +30,7 @@ from host import prepare_host
 _GROUPS = ("lint", "unit", "integration", "system", "bench")
 _COUNTED = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FAILED_TEST = re.compile(r"^FAILED (.+?)(?: - .*)?$", re.MULTILINE)
+_CUT_SHORT = re.compile(r"^!+ .*(stopping after|Interrupted|KeyboardInterrupt).* !+$", re.MULTILINE)
 _FEW = 3  # failures that a busy machine may be to blame for
 
 
@@ -120,7 +121,8 @@ def _run(part: parts.Part, *, live: bool = False) -> Outcome:
         return _tell(Outcome(part.name, "not run", time.monotonic() - started, str(error)), "")
     result = "FAILED" if status else "ok"
     counts = _counts(output) if "pytest" in command.argv else {}
-    failed = _FAILED_TEST.findall(output) if counts and not counts.get("error") else []
+    whole = counts and not counts.get("error") and not _CUT_SHORT.search(output)
+    failed = _FAILED_TEST.findall(output) if whole else []
     reason = f"exit status {status}" * bool(status)
     outcome = Outcome(part.name, result, time.monotonic() - started, reason, counts, failed)
     return _tell(outcome, "" if live else output)
