@@ -21,6 +21,9 @@ description:
   - Options have the names and the syntax of M(community.docker.docker_container).
 extends_documentation_fragment:
   - coracle.engine._container_options
+  - coracle.engine._container_storage
+  - coracle.engine._container_limits
+  - coracle.engine._container_networking
   - coracle.engine._docker_options
   - coracle.engine._registry
   - coracle.engine._runtime_root

@@ -120,11 +120,7 @@ def read_mounts(texts: Texts, option: str) -> list[dict[str, t.Any]]:
 def _read_mount(text: str, option: str) -> dict[str, t.Any]:
     mount: dict[str, t.Any] = {}
     for key, value in _fields(text, option):
-        name = _MOUNT_KEYS.get(key.lower())
-        if name is None:
-            raise InvalidInput(
-                f"{option}: unexpected key {key!r} in {text!r}", f"known: {', '.join(sorted(_MOUNT_KEYS))}"
-            )
+        name = _known(_MOUNT_KEYS, key.lower(), f"{option}: unexpected key {key!r} in {text!r}")
         if name in _SWITCHES:
             mount[name] = _truth(value, option)
         elif name in _MAPS:
@@ -145,12 +141,15 @@ def read_secrets(texts: Texts, option: str) -> list[dict[str, t.Any]]:
 def _read_secret(text: str, option: str) -> dict[str, t.Any]:
     secret: dict[str, t.Any] = {}
     for key, value in _fields(text, option):
-        name = _SECRET_KEYS.get(key.lower())
-        if name is None:
-            known = ", ".join(sorted(_SECRET_KEYS))
-            raise InvalidInput(f"{option}: unexpected key {key!r}", f"known: {known}")
+        name = _known(_SECRET_KEYS, key.lower(), f"{option}: unexpected key {key!r}")
         secret[name] = os.path.abspath(value or "") if name == "path" else value or ""
     return secret
+
+
+def _known(keys: t.Mapping[str, str], key: str, problem: str) -> str:
+    if key not in keys:
+        raise InvalidInput(problem, f"known: {', '.join(sorted(keys))}")
+    return keys[key]
 
 
 def _fields(text: str, option: str) -> list[tuple[str, str | None]]:
@@ -277,16 +276,21 @@ _NETWORK_KEYS = {
 }  # fmt: skip
 
 
+def asked_of_network(options: argparse.Namespace, aliases: Texts) -> dict[str, t.Any]:
+    """What the options `--ip`, `--ip6` and `--link` say of one network, as one of `networks` says it."""
+    asked = {
+        "ipv4_address": options.ip,
+        "ipv6_address": options.ip6,
+        "aliases": aliases,
+        "links": options.link,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
 def _network(options: argparse.Namespace) -> dict[str, t.Any]:
     """One mode, or networks; addresses and aliases of their own options are those of the first one."""
     texts = options.network
-    own = {
-        "ipv4_address": options.ip,
-        "ipv6_address": options.ip6,
-        "aliases": options.network_alias,
-        "links": options.link,
-    }
-    own = {name: value for name, value in own.items() if value}
+    own = asked_of_network(options, options.network_alias)
     if not texts and not own:
         return {}
     if len(texts) == 1 and not own and (texts[0] in _MODES or texts[0].startswith(_SHARED)):
@@ -304,9 +308,7 @@ def _read_network(text: str) -> dict[str, t.Any]:
         return {"name": text}
     network: dict[str, t.Any] = {}
     for key, value in _fields(text, "--network"):
-        name = _NETWORK_KEYS.get(key)
-        if name is None:
-            raise InvalidInput(f"--network: invalid field key {key}", f"known: {', '.join(_NETWORK_KEYS)}")
+        name = _known(_NETWORK_KEYS, key, f"--network: invalid field key {key}")
         if name == "aliases":
             network.setdefault(name, []).append(value or "")
         elif name == "driver_opts":

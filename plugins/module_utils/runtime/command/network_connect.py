@@ -52,14 +52,9 @@ def run(context: Context, options: argparse.Namespace) -> int:
 def _asked(options: argparse.Namespace, network: str) -> Item | None:
     """None where nothing is asked for: then what the container's own options say of the network holds."""
     from ..container.network_values import parse_networks
+    from .container_texts import asked_of_network
 
-    asked = {
-        "aliases": options.alias,
-        "links": options.link,
-        "ipv4_address": options.ip,
-        "ipv6_address": options.ip6,
-    }
-    given = {name: value for name, value in asked.items() if value}
+    given = asked_of_network(options, options.alias)
     return parse_networks([{"name": network, **given}], "networks")[0] if given else None
 
 

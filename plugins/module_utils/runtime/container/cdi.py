@@ -26,6 +26,9 @@ DIRECTORIES = ("/etc/cdi", "/run/cdi")
 
 Document = dict[str, t.Any]
 
+OWNER = 0
+"""Whose the descriptions are: what they do to a container is done by root."""
+
 _LARGEST = 8 * 1024**2
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _EDITS = ("env", "deviceNodes", "mounts", "hooks", "additionalGids")
@@ -96,7 +99,7 @@ def _files(directory: str) -> list[str]:
 
 def _devices_in(path: str) -> dict[str, Described]:
     found = os.stat(path)
-    if found.st_uid != 0 or stat.S_IMODE(found.st_mode) & 0o022:
+    if found.st_uid != OWNER or stat.S_IMODE(found.st_mode) & 0o022:
         raise HostNotReady(
             f"{path} can be written by others than root", f"chown root {path}; chmod 644 {path}"
         )

@@ -21,11 +21,16 @@ from ansible_collections.coracle.engine.plugins.module_utils.runtime.errors impo
     NotFound,
 )
 
-if os.geteuid() != 0:
-    pytest.skip("needs root: descriptions have to be root's", allow_module_level=True)
-
 Document = dict[str, t.Any]
 KIND = "example.com/lamp"
+
+
+@pytest.fixture(autouse=True)
+def written_by_their_owner(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
+    monkeypatch.setattr(cdi, "OWNER", os.geteuid())
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def document(*names: str, **edits: t.Any) -> Document:
@@ -34,7 +39,6 @@ def document(*names: str, **edits: t.Any) -> Document:
 
 
 def places(tmp_path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    os.umask(0o022)
     etc, run = tmp_path / "etc", tmp_path / "run"
     etc.mkdir()
     run.mkdir()
@@ -44,6 +48,14 @@ def places(tmp_path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 def write(path: pathlib.Path, content: Document) -> None:
     path.write_text(json.dumps(content))
     path.chmod(0o644)
+
+
+def test_who_may_describe(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    etc, run = places(tmp_path)
+    write(etc / "lamp.json", document("1"))
+    monkeypatch.setattr(cdi, "OWNER", os.geteuid() + 1)
+    with pytest.raises(NotFound, match="can be written by others than root"):
+        cdi.find_devices([f"{KIND}=1"], (str(etc), str(run)))
 
 
 def blank() -> Document:
