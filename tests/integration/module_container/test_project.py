@@ -312,6 +312,7 @@ def test_versions_that_are_kept_are_no_strangers(target: Target) -> None:
     assert not first.get("failed"), first
     assert second["actions"] == ["recreate container web, keeping the old one: user is not set, should be 1"]
     assert again["actions"] == []
-    assert gone["actions"][:2] == ["stop container web", "remove container web"]
-    assert gone["actions"][2].startswith("remove container web.previous-")
+    stop, version, remove = gone["actions"]
+    assert (stop, remove) == ("stop container web", "remove container web")
+    assert version.startswith("remove container web.previous-")
     assert states(target) == {}

@@ -86,19 +86,22 @@ class ProjectPlan(t.NamedTuple):
     more_warnings: t.Sequence[str] = ()
 
     @property
-    def purged_first(self) -> list[str]:
-        """Those whose ports of the host somebody else is going to have."""
+    def heirs(self) -> dict[str, list[str]]:
+        """Who is purged and has ports of the host that declared containers are going to have; and which."""
         wanted = {
-            port
-            for planned in self.containers.values()
+            name: _ports_of(planned.after.record)
+            for name, planned in self.containers.items()
             if planned.after is not None
-            for port in _ports_of(planned.after.record)
         }
-        return [
-            name
+        held = {
+            name: _ports_of(planned.before.record)
             for name, planned in self.purged.items()
-            if planned.before is not None and wanted.intersection(_ports_of(planned.before.record))
-        ]
+            if planned.before is not None
+        }
+        found = {
+            name: [heir for heir, others in wanted.items() if ports & others] for name, ports in held.items()
+        }
+        return {name: heirs for name, heirs in found.items() if heirs}
 
     @property
     def changed(self) -> bool:

@@ -4,7 +4,8 @@
 
 Images come first and by themselves; a container begins as soon as its images are there and what it depends on
 has begun. A failure stops those that depend on it, and nobody else. What the project owns and no longer
-declares goes when everything else went well.
+declares goes when everything else went well; a container whose port of the host a declared one is going to
+have goes as soon as that one could begin, and not before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if t.TYPE_CHECKING:
     from .project import ProjectPlan
     from .steps import Step
 
-_PULL = "pull "
+_PULL, _PURGE = "pull ", "purge "
 
 
 class Outcome(t.NamedTuple):
@@ -68,7 +69,7 @@ def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout:
         shift = _Shift(engine, plan, crew, wait_timeout)
         outcomes = shift.run()
     failed = any(outcome.failed for outcome in outcomes)
-    outcomes = [*outcomes, *_purge(engine, plan, failed)]
+    outcomes = [*outcomes, *_purge(engine, plan, failed, shift.purged)]
     failed = any(outcome.failed for outcome in outcomes)
     removed, errors = ([], []) if failed else _remove_networks(engine, plan)
     return Report(outcomes, shift.pulled, removed, errors)
@@ -77,7 +78,6 @@ def carry_out(engine: Engine, plan: ProjectPlan, parallelism: int, wait_timeout:
 def _begin(engine: Engine, plan: ProjectPlan) -> None:
     """Who fails here says what was done before."""
     parts = [*(each.plan for each in plan.networks), *(each.plan for each in plan.volumes)]
-    parts += [plan.purged[name].plan for name in plan.purged_first]
     done: list[str] = []
     for part in parts:
         try:
@@ -99,11 +99,12 @@ def _get_ready(engine: Engine, plan: ProjectPlan) -> None:
         load_verbs(engine, network=any(has_interfaces(network_mode(record.config)) for record in known))
 
 
-def _purge(engine: Engine, plan: ProjectPlan, failed: bool) -> list[Outcome]:
+def _purge(engine: Engine, plan: ProjectPlan, failed: bool, purged: t.Mapping[str, Outcome]) -> list[Outcome]:
+    """All but those that are `purged` already."""
     outcomes = []
     for name, planned in plan.purged.items():
-        if name in plan.purged_first:
-            outcomes.append(Outcome(name))
+        if name in purged:
+            outcomes.append(purged[name])
         elif failed:
             outcomes.append(Outcome(name, skipped="it is no longer declared, but other containers failed"))
         else:
@@ -138,6 +139,9 @@ class _Shift:
         self._wait_timeout = wait_timeout
         self._outcomes: dict[str, Outcome] = {}
         self._begun: dict[str, float] = {}
+        self._heirs = plan.heirs
+        self._leaving: set[str] = set()
+        self.purged: dict[str, Outcome] = {}
         self._pulls = {f"{_PULL}{number}": step for number, step in enumerate(plan.pulls)}
         self._pulled: dict[int, str] = {}
         """Errors of the pulls that have ended, by the identity of their steps; empty: it is there."""
@@ -172,6 +176,8 @@ class _Shift:
             return True
         if None in pulls or any(other not in self._outcomes for other in needs):
             return False
+        if not self._has_room(name):
+            return False
         steps = self._plan.containers[name].plan.steps
         if not steps:
             self._outcomes[name] = Outcome(name)
@@ -183,6 +189,18 @@ class _Shift:
         self._crew.begin(name, job)
         return True
 
+    def _has_room(self, name: str) -> bool:
+        """Have those gone whose ports it gets? They are told to, now that it could begin."""
+        holders = [held for held, heirs in self._heirs.items() if name in heirs and held not in self.purged]
+        for held in holders:
+            if held not in self._leaving and not self._crew.full:
+                self._leaving.add(held)
+                job = f"{_PURGE}{held}"
+                self._begun[job] = time.monotonic()
+                steps = self._plan.purged[held].plan.steps
+                self._crew.begin(job, functools.partial(_execute, self._copy(), steps))
+        return not holders
+
     def _copy(self) -> Engine:
         return Engine(self._engine.paths, self._engine.runtime, self._engine.conmon)
 
@@ -193,9 +211,14 @@ class _Shift:
             return
         seconds = time.monotonic() - self._begun[name]
         if isinstance(answer, CoracleError):
-            self._outcomes[name] = Outcome(name, error=str(answer), facts=answer.facts, seconds=seconds)
+            outcome = Outcome(name, error=str(answer), facts=answer.facts, seconds=seconds)
         else:
-            self._outcomes[name] = Outcome(name, facts=answer, seconds=seconds)
+            outcome = Outcome(name, facts=answer, seconds=seconds)
+        if name.startswith(_PURGE):
+            held = name[len(_PURGE) :]
+            self.purged[held] = outcome._replace(name=held)
+        else:
+            self._outcomes[name] = outcome
 
 
 def _execute(
